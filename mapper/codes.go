@@ -1,0 +1,35 @@
+package mapper
+
+// Code is a status_reason_code of the definition.
+type Code string
+
+// The codes of items. Those of the definition's LinkStatusReasonCode, ResolveStatusReasonCode, UpdateStatusReasonCode
+// and UnlinkStatusReasonCode; update and unlink also answer IDInvalid and FAInvalid, as every existing client expects.
+const (
+	ReferenceIDInvalid      Code = "rjct.reference_id.invalid"
+	ReferenceIDDuplicate    Code = "rjct.reference_id.duplicate" // also: the ID is linked already
+	TimestampInvalid        Code = "rjct.timestamp.invalid"
+	IDInvalid               Code = "rjct.id.invalid"
+	FAInvalid               Code = "rjct.fa.invalid"
+	NameInvalid             Code = "rjct.name.invalid"             // link
+	MobileNumberInvalid     Code = "rjct.mobile_number.invalid"    // link
+	OtherError              Code = "rjct.other.error"              // link
+	BeneficiaryNameInvalid  Code = "rjct.beneficiary_name.invalid" // update and unlink: anything about the person
+	ResolveTypeNotSupported Code = "rjct.resolve_type.not_supported"
+	IDActive                Code = "succ.id.active"
+	IDInactive              Code = "succ.id.inactive"
+	IDNotFound              Code = "succ.id.not_found"
+	FAActive                Code = "succ.fa.active"
+	FAInactive              Code = "succ.fa.inactive"
+	FANotFound              Code = "succ.fa.not_found"
+	FANotLinkedToID         Code = "succ.fa.not_linked_to_id"
+)
+
+// Texts that existing clients match on, to the letter.
+const (
+	textIDNull        = "ID is null"
+	textFANull        = "FA is null"
+	textAlreadyMapped = "ID and FA are already mapped"
+	textNotLinked     = "ID doesnt exist please link first"
+	textNothingAsked  = "Either ID or FA are required"
+)

@@ -1,0 +1,124 @@
+// Package mapper owns the registry: links from a beneficiary's ID to a financial address, their history, the directory
+// of banks and wallet providers, and the strategies that say what a financial address looks like. Its rules are those of
+// the G2P Connect Financial Address Mapper 1.0.0. It knows no HTTP, no JSON envelope and no signature: callers hand it
+// items of a request that was already authenticated, and an [Actor] that says who asks. Nothing else touches its tables.
+package mapper
+
+import (
+	"context"
+	"time"
+)
+
+// Mapper links, updates, unlinks and resolves batches. What happens to one item is data: exactly one [Result] per item,
+// in request order, and one bad item never affects another. An error means that the whole batch could not be handled
+// and changed nothing; [ErrDuplicateMessage] says that the actor's message id was used before.
+type Mapper interface {
+	Link(ctx context.Context, by Actor, items []Item) ([]Result, error)
+	Update(ctx context.Context, by Actor, items []Item) ([]Result, error)
+	Unlink(ctx context.Context, by Actor, items []Item) ([]Result, error)
+	Resolve(ctx context.Context, by Actor, items []Item) ([]Result, error)
+}
+
+// Actor says who asks and within which message. Rules never look anywhere else for the caller.
+type Actor struct {
+	Partner       string    // reference id of the partner whose verified request this is
+	ByBeneficiary bool      // the person themself, through the portal
+	FAProviders   []string  // DFSP codes the partner may act for; empty: any
+	MessageID     string    // accepted once per partner
+	MessageTime   time.Time // the message's own time stamp, which bounds how long MessageID is remembered
+	TransactionID string
+}
+
+// Action is one of the four things a message can ask for.
+type Action string
+
+// The actions, named as in header.action and in the paths of the partner API.
+const (
+	Link    Action = "link"
+	Update  Action = "update"
+	Unlink  Action = "unlink"
+	Resolve Action = "resolve"
+)
+
+// Text is a string member of an item as it arrived. A zero Text is an absent (or null) member.
+type Text struct {
+	Value   string
+	Present bool
+	Invalid bool // present, but not a string
+}
+
+// String makes a present Text.
+func String(value string) Text { return Text{Value: value, Present: true} }
+
+// Item is one request of a batch. Resolve ignores Name, Phone, AdditionalInfo; the others ignore Scope.
+type Item struct {
+	ReferenceID    Text // unique within the batch
+	Timestamp      Text // RFC 3339
+	ID             Text // [type:]value@provider
+	FA             Text // a financial address that fits an active strategy
+	Scope          Text // resolve: yes_no (default) or details
+	Name           Text
+	Phone          Text // RFC 3966 or E.164
+	Locale         Text
+	AdditionalInfo []Attribute
+	InfoInvalid    bool // additional_info was present, but not a list of name/value pairs
+}
+
+// Attribute is one name/value pair of additional_info; Value is the JSON value as sent.
+type Attribute struct {
+	Name  string
+	Value []byte
+}
+
+// Status of a request, as in the definition's RequestStatus.
+type Status string
+
+// The two final states: the question was answered or the change made, or it was refused.
+const (
+	Succeeded Status = "succ"
+	Rejected  Status = "rjct"
+)
+
+// Result answers one item.
+type Result struct {
+	ReferenceID    string
+	ID             string // as sent; as stored in a details answer
+	FA             string // as stored; only for link and update, and for resolve with details
+	Status         Status
+	Code           Code // empty for a successful link, update or unlink
+	Message        string
+	Provider       *AccountProvider // only for resolve with details
+	AdditionalInfo []Attribute      // only for resolve with details
+	Name           string           // only in process, for the portal: never on the wire
+	ChangedAt      time.Time        // when the link was last changed; zero if there is none. In process only
+	ChangeID       string           // reference number of the change just made. In process only
+}
+
+// AccountProvider is the bank or wallet provider of a financial address.
+type AccountProvider struct {
+	Name    string
+	Code    string
+	Subcode string // branch code
+	Kind    Kind   // in process only
+}
+
+// Kind of account a financial address leads to.
+type Kind string
+
+// The kinds of account.
+const (
+	Bank         Kind = "bank"
+	MobileWallet Kind = "mobile_wallet"
+	EmailWallet  Kind = "email_wallet"
+)
+
+// Change is one row of a link's history.
+type Change struct {
+	ID            string // reference number shown to the person
+	Action        Action
+	At            time.Time
+	Partner       string
+	ByBeneficiary bool
+	FA            string // after the change; the removed one for unlink
+	Provider      AccountProvider
+}
