@@ -21,11 +21,10 @@ type Mapper interface {
 
 // Actor says who asks and within which message. Rules never look anywhere else for the caller.
 type Actor struct {
-	Partner       string    // reference id of the partner whose verified request this is
-	ByBeneficiary bool      // the person themself, through the portal
-	FAProviders   []string  // DFSP codes the partner may act for; empty: any
-	MessageID     string    // accepted once per partner
-	MessageTime   time.Time // the message's own time stamp, which bounds how long MessageID is remembered
+	Partner       string   // reference id of the partner whose verified request this is
+	ByBeneficiary bool     // the person themself, through the portal
+	FAProviders   []string // DFSP codes the partner may act for; empty: any
+	MessageID     string   // accepted once per partner
 	TransactionID string
 }
 

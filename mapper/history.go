@@ -1,0 +1,56 @@
+package mapper
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// History returns the latest changes of an ID's link, newest first, at most limit of them. It answers the person the ID
+// belongs to: the caller vouches for that.
+func (s *Service) History(ctx context.Context, id ID, limit int) ([]Change, error) {
+	hash, err := s.sealer.hash(idDomain, string(id))
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	providers, err := s.directory.providers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	var rows []struct {
+		ChangeID      []byte `db:"change_id"`
+		Action        string `db:"action"`
+		Version       int64  `db:"version"`
+		ChangedAt     int64  `db:"changed_at"`
+		Partner       string `db:"partner"`
+		ByBeneficiary bool   `db:"by_beneficiary"`
+		Sealed        []byte `db:"sealed"`
+	}
+	err = s.db.SelectContext(ctx, &rows, s.db.Rebind(`
+		SELECT change_id, action, version, changed_at, partner, by_beneficiary, sealed
+		FROM link_history
+		WHERE id_hash = ?
+		ORDER BY changed_at DESC, change_id DESC
+		LIMIT ?`), hash[:], limit)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	changes := make([]Change, 0, len(rows))
+	for _, row := range rows {
+		r, err := s.sealer.open(row.Sealed, hash, row.Version)
+		if err != nil {
+			return nil, fmt.Errorf("read history: %w", err)
+		}
+		changeID, err := uuid.FromBytes(row.ChangeID)
+		if err != nil {
+			return nil, fmt.Errorf("read history: %w", err)
+		}
+		changes = append(changes, Change{
+			ID: changeID.String(), Action: Action(row.Action), At: time.UnixMilli(row.ChangedAt).UTC(),
+			Partner: row.Partner, ByBeneficiary: row.ByBeneficiary, FA: r.fa, Provider: *r.provider(providers),
+		})
+	}
+	return changes, nil
+}

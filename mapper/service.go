@@ -1,0 +1,382 @@
+package mapper
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
+
+	"spar/migrations"
+)
+
+// Service is the Mapper on a database. Each batch is one transaction: after a crash it is all there or not there, and
+// its history with it.
+type Service struct {
+	db         *sqlx.DB
+	sealer     Sealer
+	strategies *Strategies
+	directory  *Directory
+	remember   time.Duration
+	knownOnly  bool
+	now        func() time.Time
+}
+
+var _ Mapper = (*Service)(nil)
+
+// Config is what a Service needs.
+type Config struct {
+	DB            *sqlx.DB
+	Sealer        Sealer
+	Strategies    *Strategies
+	Directory     *Directory
+	MessageWindow time.Duration // how old a message may be; its id is remembered for longer than that
+	KnownDFSPOnly bool          // accept only addresses whose codes are in the directory
+	Now           func() time.Time
+}
+
+// maxClockSkew is how far ahead of ours a partner's clock may be.
+const maxClockSkew = time.Minute
+
+// NewService checks that nothing is missing in the configuration.
+func NewService(c Config) (*Service, error) {
+	if c.DB == nil || c.Sealer.Records == nil || c.Sealer.Lookup == nil || c.Strategies == nil || c.Directory == nil || c.Now == nil || c.MessageWindow <= 0 {
+		return nil, errors.New("mapper service: configuration is incomplete")
+	}
+	return &Service{
+		db: c.DB, sealer: c.Sealer, strategies: c.Strategies, directory: c.Directory,
+		remember: 2 * (c.MessageWindow + maxClockSkew), knownOnly: c.KnownDFSPOnly, now: c.Now,
+	}, nil
+}
+
+// candidate is an item of a changing batch that passed every check which needs no look at the links.
+type candidate struct {
+	place   int // in the batch
+	id      key
+	fa      key
+	hasFA   bool
+	record  record
+	allowed bool // the partner may act for the provider of fa
+}
+
+// prepare answers what can be answered without the links and returns the rest as candidates.
+func (s *Service) prepare(ctx context.Context, by Actor, action Action, items []Item, results []Result) ([]candidate, error) {
+	if by.Partner == "" || by.MessageID == "" {
+		return nil, ErrNoActor
+	}
+	strategies, err := s.strategies.active(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool, len(items))
+	candidates := make([]candidate, 0, len(items))
+	for place, item := range items {
+		c, refused, err := s.examine(action, item, seen, strategies, by)
+		if err != nil {
+			return nil, err
+		}
+		if refused != nil {
+			results[place] = item.result(*refused)
+			continue
+		}
+		c.place = place
+		candidates = append(candidates, c)
+	}
+	return candidates, nil
+}
+
+// examine applies the rules of one item in the order in which clients expect their answers.
+func (s *Service) examine(action Action, item Item, seen map[string]bool, strategies []*compiled, by Actor) (c candidate, _ *refusal, _ error) {
+	if r := item.checkReference(seen); r != nil {
+		return c, r, nil
+	}
+	if r := item.checkID(); r != nil {
+		return c, r, nil
+	}
+	account, r := item.checkFA(action, strategies)
+	if r != nil {
+		return c, r, nil
+	}
+	if r := item.checkTimestamp(); r != nil {
+		return c, r, nil
+	}
+	if r := item.checkPerson(action); r != nil {
+		return c, r, nil
+	}
+	if action != Unlink && !mayActFor(by, account.DFSP) {
+		return c, &refusal{FAInvalid, "FA is not of a provider that this partner may act for"}, nil
+	}
+	var err error
+	if c.id, err = s.sealer.hash(idDomain, item.ID.Value); err != nil {
+		return c, nil, err
+	}
+	if item.FA.Value != "" {
+		if c.fa, err = s.sealer.hash(faDomain, item.FA.Value); err != nil {
+			return c, nil, err
+		}
+		c.hasFA = true
+	}
+	c.record = record{
+		id: item.ID.Value, fa: item.FA.Value, dfsp: account.DFSP, dfspName: account.DFSPName, branch: account.Branch,
+		kind: account.Kind, name: item.Name.Value, phone: item.Phone.Value, locale: item.Locale.Value, info: item.AdditionalInfo,
+	}
+	return c, nil, nil
+}
+
+// checkFA: link and update need an address that fits a strategy; unlink may name one, which is only compared.
+func (i Item) checkFA(action Action, strategies []*compiled) (Account, *refusal) {
+	if i.FA.Value == "" && !i.FA.Invalid && (action != Unlink || i.FA.Present) {
+		return Account{}, &refusal{FAInvalid, textFANull}
+	}
+	if i.FA.Invalid {
+		return Account{}, &refusal{FAInvalid, errFAForm.Error()}
+	}
+	if action == Unlink {
+		return Account{}, nil
+	}
+	account, err := deconstruct(strategies, i.FA.Value)
+	if err != nil {
+		return Account{}, &refusal{FAInvalid, err.Error()}
+	}
+	return account, nil
+}
+
+func mayActFor(by Actor, dfsp string) bool {
+	return len(by.FAProviders) == 0 || slices.ContainsFunc(by.FAProviders, func(code string) bool { return fold(code) == fold(dfsp) })
+}
+
+// upper is how codes stand in the directory and in the columns beside a sealed record.
+func upper(code string) string { return strings.ToUpper(code) }
+
+// Link implements [Mapper].
+func (s *Service) Link(ctx context.Context, by Actor, items []Item) ([]Result, error) {
+	return s.change(ctx, by, Link, items, s.link)
+}
+
+// Update implements [Mapper].
+func (s *Service) Update(ctx context.Context, by Actor, items []Item) ([]Result, error) {
+	return s.change(ctx, by, Update, items, s.update)
+}
+
+// Unlink implements [Mapper].
+func (s *Service) Unlink(ctx context.Context, by Actor, items []Item) ([]Result, error) {
+	return s.change(ctx, by, Unlink, items, s.unlink)
+}
+
+// A changer answers the candidates of a batch inside its transaction, and returns the history of what it changed.
+type changer func(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error)
+
+// batch is what a changer works on. It is made anew for each attempt of the transaction.
+type batch struct {
+	by         Actor
+	at         time.Time
+	items      []Item
+	candidates []candidate
+	results    []Result
+}
+
+func (b *batch) refuse(c candidate, code Code, message string) {
+	b.results[c.place] = b.items[c.place].result(refusal{code, message})
+}
+
+func (b *batch) succeed(c candidate, action Action, row linkRow) (change, error) {
+	changeID, err := uuid.NewV7()
+	if err != nil {
+		return change{}, fmt.Errorf("make change id: %w", err)
+	}
+	item := b.items[c.place]
+	b.results[c.place] = Result{
+		ReferenceID: item.ReferenceID.Value, ID: item.ID.Value, FA: c.record.fa, Status: Succeeded,
+		ChangedAt: b.at, ChangeID: changeID.String(),
+	}
+	return change{changeID: changeID, action: action, referenceID: item.ReferenceID.Value, row: row}, nil
+}
+
+func (s *Service) change(ctx context.Context, by Actor, action Action, items []Item, apply changer) ([]Result, error) {
+	checked := make([]Result, len(items))
+	candidates, err := s.prepare(ctx, by, action, items, checked)
+	if err != nil {
+		return nil, fmt.Errorf("%s %d items: %w", action, len(items), err)
+	}
+	if s.knownOnly && action != Unlink {
+		if candidates, err = s.refuseUnknown(ctx, items, candidates, checked); err != nil {
+			return nil, fmt.Errorf("%s %d items: %w", action, len(items), err)
+		}
+	}
+	var results []Result
+	err = transact(ctx, s.db, func(tx *sqlx.Tx) error {
+		// Whole milliseconds, as stored: what a caller is told now equals what it reads later.
+		now := s.now().UTC().Truncate(time.Millisecond)
+		results = slices.Clone(checked)
+		if err := burn(ctx, tx, by, now.Add(s.remember)); err != nil {
+			return err
+		}
+		if len(candidates) == 0 {
+			return nil
+		}
+		changes, err := apply(ctx, tx, &batch{by: by, at: now, items: items, candidates: candidates, results: results})
+		if err != nil || len(changes) == 0 {
+			return err
+		}
+		return insertHistory(ctx, tx, s.db, by, now, changes)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s %d items: %w", action, len(items), err)
+	}
+	return results, nil
+}
+
+func (s *Service) link(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error) {
+	first := make(map[key]bool, len(b.candidates))
+	var fresh []candidate
+	var rows []linkRow
+	for _, c := range b.candidates {
+		if first[c.id] {
+			b.refuse(c, ReferenceIDDuplicate, textAlreadyMapped)
+			continue
+		}
+		first[c.id] = true
+		row, err := s.newRow(c, linkRow{linkedAt: b.at.UnixMilli()}, b.at)
+		if err != nil {
+			return nil, err
+		}
+		fresh, rows = append(fresh, c), append(rows, row)
+	}
+	added, err := insertLinks(ctx, tx, s.db, rows)
+	if err != nil {
+		return nil, err
+	}
+	var changes []change
+	for i, c := range fresh {
+		if !added[c.id] {
+			b.refuse(c, ReferenceIDDuplicate, textAlreadyMapped)
+			continue
+		}
+		done, err := b.succeed(c, Link, rows[i])
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, done)
+	}
+	return changes, nil
+}
+
+// newRow seals a candidate as the version after an earlier row.
+func (s *Service) newRow(c candidate, before linkRow, at time.Time) (linkRow, error) {
+	row := linkRow{
+		id: c.id, fa: c.fa, dfsp: upper(c.record.dfsp), kind: c.record.kind, active: true,
+		version: before.version + 1, linkedAt: before.linkedAt, changedAt: at.UnixMilli(),
+	}
+	var err error
+	row.sealed, err = s.sealer.seal(c.record, c.id, row.version)
+	return row, err
+}
+
+// lockCandidates locks and returns the links of the candidates.
+func (s *Service) lockCandidates(ctx context.Context, tx *sqlx.Tx, candidates []candidate, sealed bool) (map[key]linkRow, error) {
+	ids := make([]key, 0, len(candidates))
+	for _, c := range candidates {
+		ids = append(ids, c.id)
+	}
+	return readByID(ctx, tx, s.db, distinct(ids), sealed, true)
+}
+
+func (s *Service) update(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error) {
+	current, err := s.lockCandidates(ctx, tx, b.candidates, false)
+	if err != nil {
+		return nil, err
+	}
+	touched := make(map[key]bool, len(current))
+	var changes []change
+	for _, c := range b.candidates {
+		before, linked := current[c.id]
+		if !linked {
+			b.refuse(c, IDInvalid, textNotLinked)
+			continue
+		}
+		after, err := s.newRow(c, before, b.at)
+		if err != nil {
+			return nil, err
+		}
+		after.active = before.active
+		done, err := b.succeed(c, Update, after)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, done)
+		current[c.id], touched[c.id] = after, true
+	}
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	rows := make([]linkRow, 0, len(touched))
+	for id := range touched {
+		rows = append(rows, current[id])
+	}
+	return changes, updateLinks(ctx, tx, s.db, rows)
+}
+
+func (s *Service) unlink(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error) {
+	current, err := s.lockCandidates(ctx, tx, b.candidates, true)
+	if err != nil {
+		return nil, err
+	}
+	var removed []key
+	var changes []change
+	for _, c := range b.candidates {
+		row, linked := current[c.id]
+		if !linked || c.hasFA && c.fa != row.fa {
+			b.refuse(c, IDInvalid, textNotLinked)
+			continue
+		}
+		if !mayActFor(b.by, row.dfsp) {
+			b.refuse(c, FAInvalid, "FA is not of a provider that this partner may act for")
+			continue
+		}
+		done, err := b.succeed(c, Unlink, row)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, done)
+		removed = append(removed, c.id)
+		delete(current, c.id)
+	}
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	return changes, deleteLinks(ctx, tx, s.db, removed)
+}
+
+func distinct(keys []key) []key {
+	sorted := slices.Clone(keys)
+	slices.SortFunc(sorted, compareKeys)
+	return slices.Compact(sorted)
+}
+
+func compareKeys(a, b key) int { return bytes.Compare(a[:], b[:]) }
+
+func sortByKey(rows []linkRow) {
+	slices.SortFunc(rows, func(a, b linkRow) int { return compareKeys(a.id, b.id) })
+}
+
+// forUpdate locks what a statement reads, in the order of the keys. SQLite needs none: its transactions begin as writers.
+func forUpdate(db *sqlx.DB) string {
+	if migrations.Postgres(db) {
+		return ` ORDER BY id_hash FOR UPDATE`
+	}
+	return ""
+}
+
+// Purge forgets message ids that can no longer be replayed.
+func (s *Service) Purge(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx, s.db.Rebind(`DELETE FROM seen_messages WHERE expires_at < ?`), s.now().UnixMilli())
+	if err != nil {
+		return fmt.Errorf("purge message ids: %w", err)
+	}
+	return nil
+}
