@@ -18,16 +18,30 @@ import (
 // PostgresVariable names the environment variable with the URL of a PostgreSQL database to test on.
 const PostgresVariable = "TEST_POSTGRES_URL"
 
+// RequireVariable, when set, makes leaving out PostgreSQL a failure: `make test` sets it.
+const RequireVariable = "TEST_REQUIRE_ALL"
+
 // Each runs a test on SQLite and on PostgreSQL. `make test` starts PostgreSQL and sets the variable; a plain `go test`
 // without it runs on SQLite alone, and says so.
 func Each(t *testing.T, test func(t *testing.T, db *sqlx.DB)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { test(t, SQLite(t)) })
-	if os.Getenv(PostgresVariable) == "" {
-		t.Logf("%s is not set: not run on PostgreSQL", PostgresVariable)
-		return
+	if HasPostgreSQL(t) {
+		t.Run("postgres", func(t *testing.T) { test(t, PostgreSQL(t)) })
 	}
-	t.Run("postgres", func(t *testing.T) { test(t, PostgreSQL(t)) })
+}
+
+// HasPostgreSQL reports whether there is a PostgreSQL to test on, says so if not, and fails if there has to be one.
+func HasPostgreSQL(tb testing.TB) bool {
+	tb.Helper()
+	if os.Getenv(PostgresVariable) != "" {
+		return true
+	}
+	if os.Getenv(RequireVariable) != "" {
+		tb.Fatalf("%s is not set, but %s is", PostgresVariable, RequireVariable)
+	}
+	tb.Logf("%s is not set: not run on PostgreSQL", PostgresVariable)
+	return false
 }
 
 // SQLite opens a migrated database in a temporary file.

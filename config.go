@@ -1,0 +1,120 @@
+package main
+
+import "time"
+
+// Config is the whole configuration: one YAML file, every scalar of which the environment can override. Relative paths in
+// it are taken from the directory spar is started in. Fields tagged secret never leave the process in clear.
+type Config struct {
+	Listen         string          `koanf:"listen"`          // the public listener: portal and partner API
+	OpsListen      string          `koanf:"ops_listen"`      // health and metrics
+	BaseURL        string          `koanf:"base_url"`        // how browsers and partners reach the public listener
+	TLS            TLSConfig       `koanf:"tls"`             // native TLS on the public listener
+	TrustedProxies []string        `koanf:"trusted_proxies"` // CIDRs whose forwarded headers are believed
+	Database       DatabaseConfig  `koanf:"database"`
+	Keys           KeysConfig      `koanf:"keys"`
+	Application    string          `koanf:"application"` // the service partners are registered for
+	Session        SessionConfig   `koanf:"session"`
+	LoginProviders []LoginProvider `koanf:"login_providers"`
+	KeyManager     KeyManager      `koanf:"key_manager"`
+	Mapper         MapperConfig    `koanf:"mapper"`
+	Log            LogConfig       `koanf:"log"`
+}
+
+// TLSConfig names PEM files; both or none.
+type TLSConfig struct {
+	Certificate string `koanf:"certificate"`
+	Key         string `koanf:"key"`
+}
+
+// DatabaseConfig names the database: sqlite:///path or postgres://user:password@host/name.
+type DatabaseConfig struct {
+	URL string `koanf:"url" secret:"url"`
+}
+
+// KeysConfig says where SPAR's own private keys are.
+type KeysConfig struct {
+	Dir string `koanf:"dir"`
+}
+
+// SessionConfig bounds a browser session.
+type SessionConfig struct {
+	Idle     time.Duration `koanf:"idle"`     // since the last request
+	Lifetime time.Duration `koanf:"lifetime"` // since the login
+}
+
+// Audiences of a login provider.
+const (
+	audienceBeneficiary = "beneficiary"
+	audienceStaff       = "staff"
+)
+
+// LoginProvider is one OpenID provider people can log in with.
+type LoginProvider struct {
+	ID                      string            `koanf:"id"`   // in the login path
+	Name                    map[string]string `koanf:"name"` // by language
+	Audience                string            `koanf:"audience"`
+	Issuer                  string            `koanf:"issuer"`
+	IDTokenIssuer           string            `koanf:"id_token_issuer"` // only where it differs from issuer
+	ClientID                string            `koanf:"client_id"`
+	ClientAuth              string            `koanf:"client_auth"`
+	ClientKey               string            `koanf:"client_key"` // PEM file, for private_key_jwt
+	ClientSecret            string            `koanf:"client_secret" secret:"whole"`
+	ClientAssertionAudience string            `koanf:"client_assertion_audience"` // private_key_jwt: the issuer when empty
+	SigningAlgorithms       []string          `koanf:"signing_algorithms"`        // of ID tokens and signed userinfo
+	Scopes                  []string          `koanf:"scopes"`
+	ACRValues               string            `koanf:"acr_values"`
+	Claims                  map[string]any    `koanf:"claims"` // the OIDC claims request parameter
+	Userinfo                string            `koanf:"userinfo"`
+	IDTemplate              string            `koanf:"id_template"` // the mapping's ID from verified claims
+	RolesClaim              string            `koanf:"roles_claim"`
+	Roles                   map[string]string `koanf:"roles"` // the provider's role to ours
+}
+
+// KeyManager chooses what checks partners' signatures.
+type KeyManager struct {
+	Mode string `koanf:"mode"`
+}
+
+// MapperConfig is about the registry itself.
+type MapperConfig struct {
+	URL           string        `koanf:"url"`            // a mapper elsewhere; empty: in this process
+	MaxBatch      int           `koanf:"max_batch"`      // items in one message
+	MessageWindow time.Duration `koanf:"message_window"` // how old a message may be
+	KnownDFSPOnly bool          `koanf:"known_dfsp_only"`
+	DefaultRegion string        `koanf:"default_region"` // ISO 3166 country of phone numbers typed without a country code
+}
+
+// LogConfig sets the log's level: debug, info, warn or error.
+type LogConfig struct {
+	Level string `koanf:"level"`
+}
+
+func defaultConfig() Config {
+	return Config{
+		Listen:      "127.0.0.1:8080",
+		OpsListen:   "127.0.0.1:9090",
+		Database:    DatabaseConfig{URL: "sqlite:///var/lib/spar/spar.db"},
+		Keys:        KeysConfig{Dir: "/var/lib/spar/keys"},
+		Application: "openg2p-spar-mapper",
+		Session:     SessionConfig{Idle: 15 * time.Minute, Lifetime: 8 * time.Hour},
+		KeyManager:  KeyManager{Mode: "local"},
+		Mapper:      MapperConfig{MaxBatch: 10000, MessageWindow: 5 * time.Minute},
+		Log:         LogConfig{Level: "info"},
+	}
+}
+
+// fillProviderDefaults completes the providers, whose number is known only once the file is read.
+func (c *Config) fillProviderDefaults() {
+	for i := range c.LoginProviders {
+		p := &c.LoginProviders[i]
+		if len(p.Scopes) == 0 {
+			p.Scopes = []string{"openid", "profile"}
+		}
+		if len(p.SigningAlgorithms) == 0 {
+			p.SigningAlgorithms = []string{"RS256", "PS256", "ES256"}
+		}
+		if p.Userinfo == "" {
+			p.Userinfo = "none"
+		}
+	}
+}

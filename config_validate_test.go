@@ -1,0 +1,134 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestEveryRuleNamesItsKey(t *testing.T) {
+	const staff, national = "SPAR_LOGIN_PROVIDERS__1__", "SPAR_LOGIN_PROVIDERS__0__"
+	for _, test := range []struct {
+		name    string
+		environ []string
+		want    string // the beginning of the one problem
+	}{
+		{"listen without port", []string{"SPAR_LISTEN=127.0.0.1"}, "listen: expected host:port"},
+		{"listen with a port too high", []string{"SPAR_LISTEN=127.0.0.1:70000"}, "listen: expected host:port"},
+		{"plain HTTP on every address", []string{"SPAR_LISTEN=0.0.0.0:8080"}, "listen: expected a loopback address, or tls"},
+		{"plain HTTP with no host", []string{"SPAR_LISTEN=:8080"}, "listen: expected a loopback address, or tls"},
+		{"a proxy, but http outside", []string{"SPAR_LISTEN=0.0.0.0:8080", "SPAR_TRUSTED_PROXIES=10.0.0.0/8", "SPAR_BASE_URL=http://localhost"}, "listen: expected a loopback address, or tls"},
+		{"ops listener without port", []string{"SPAR_OPS_LISTEN=x"}, "ops_listen: expected host:port"},
+		{"ops on the public listener", []string{"SPAR_OPS_LISTEN=127.0.0.1:8080"}, "ops_listen: expected another address"},
+		{"http to the world", []string{"SPAR_BASE_URL=http://spar.example.org"}, "base_url: expected https://"},
+		{"base URL with a path", []string{"SPAR_BASE_URL=https://example.org/spar"}, "base_url: expected the public address"},
+		{"base URL of another kind", []string{"SPAR_BASE_URL=ftp://example.org"}, "base_url: expected the public address"},
+		{"certificate without key", []string{"SPAR_TLS__CERTIFICATE=c.pem"}, "tls.key: expected the path"},
+		{"key without certificate", []string{"SPAR_TLS__KEY=k.pem"}, "tls.certificate: expected the path"},
+		{"TLS files that do not exist", []string{"SPAR_TLS__KEY=/none/k.pem", "SPAR_TLS__CERTIFICATE=/none/c.pem"}, "tls: expected a certificate and its private key"},
+		{"a proxy by name", []string{"SPAR_TRUSTED_PROXIES=proxy.example.org"}, "trusted_proxies.0: expected a network"},
+		{"another database", []string{"SPAR_DATABASE__URL=mysql://h/db"}, "database.url: expected sqlite://"},
+		{"SQLite without a path", []string{"SPAR_DATABASE__URL=sqlite://"}, "database.url: expected sqlite://"},
+		{"no keys", []string{"SPAR_KEYS__DIR="}, "keys.dir: expected"},
+		{"no application", []string{"SPAR_APPLICATION="}, "application: expected"},
+		{"a duration without unit", []string{"SPAR_SESSION__IDLE=900"}, "session.idle: expected a duration such as"},
+		{"idle beyond the lifetime", []string{"SPAR_SESSION__IDLE=9h"}, "session.idle: expected a duration from 1m"},
+		{"a lifetime of days", []string{"SPAR_SESSION__LIFETIME=48h"}, "session.lifetime: expected a duration from 1m to 24h"},
+		{"another key manager", []string{"SPAR_KEY_MANAGER__MODE=mosip"}, "key_manager.mode: expected local; this build has no other"},
+		{"a mapper elsewhere", []string{"SPAR_MAPPER__URL=https://m"}, "mapper.url: expected nothing; this build has no mapper but"},
+		{"no batch", []string{"SPAR_MAPPER__MAX_BATCH=0"}, "mapper.max_batch: expected a number from 1"},
+		{"an empty number", []string{"SPAR_MAPPER__MAX_BATCH="}, "mapper.max_batch: expected a whole number"},
+		{"a window of a day", []string{"SPAR_MAPPER__MESSAGE_WINDOW=24h"}, "mapper.message_window: expected a duration from 1s"},
+		{"yes for true", []string{"SPAR_MAPPER__KNOWN_DFSP_ONLY=yes"}, "mapper.known_dfsp_only: expected true or false"},
+		{"a region in words", []string{"SPAR_MAPPER__DEFAULT_REGION=Philippines"}, "mapper.default_region: expected a country"},
+		{"another log level", []string{"SPAR_LOG__LEVEL=trace"}, "log.level: expected debug"},
+		{"a value for a group", []string{"SPAR_SESSION=15m"}, "session: expected a variable for a key inside it"},
+		{"a key inside a value", []string{"SPAR_LISTEN__HOST=x"}, "listen.host: unknown key"},
+		{"an index that is none", []string{"SPAR_LOGIN_PROVIDERS__X__ID=x"}, "login_providers.x: expected an index"},
+		{"a provider id in capitals", []string{national + "ID=National"}, "login_providers.0.id: expected lower-case"},
+		{"a provider id twice", []string{national + "ID=staff"}, "login_providers.1.id: expected an id that no other"},
+		{"a provider without a name", []string{national + "NAME__EN="}, "login_providers.0.name.en: expected"},
+		{"an unknown audience", []string{national + "AUDIENCE=people"}, "login_providers.0.audience: expected beneficiary or staff"},
+		{"an issuer over http", []string{national + "ISSUER=http://esignet.example.org"}, "login_providers.0.issuer: expected an https URL"},
+		{"an ID-token issuer that is no URL", []string{national + "ID_TOKEN_ISSUER=esignet"}, "login_providers.0.id_token_issuer: expected"},
+		{"no client id", []string{national + "CLIENT_ID="}, "login_providers.0.client_id: expected"},
+		{"an unknown method", []string{national + "CLIENT_AUTH=basic"}, "login_providers.0.client_auth: expected one of"},
+		{"no secret", []string{national + "CLIENT_SECRET="}, "login_providers.0.client_secret: expected the client's secret"},
+		{"a secret too many", []string{national + "CLIENT_AUTH=none"}, "login_providers.0.client_secret: expected nothing"},
+		{"a key too many", []string{national + "CLIENT_KEY=k.pem"}, "login_providers.0.client_key: expected nothing"},
+		{"a key that does not exist", []string{national + "CLIENT_AUTH=private_key_jwt", national + "CLIENT_SECRET=", national + "CLIENT_KEY=/none/k.pem"}, "login_providers.0.client_key: expected the path of a PEM private key"},
+		{"an assertion audience for nothing", []string{national + "CLIENT_ASSERTION_AUDIENCE=x"}, "login_providers.0.client_assertion_audience: expected nothing"},
+		{"an algorithm with a shared secret", []string{national + "SIGNING_ALGORITHMS=HS256"}, "login_providers.0.signing_algorithms.0: expected one of RS256"},
+		{"scopes without openid", []string{national + "SCOPES=profile"}, "login_providers.0.scopes: expected openid"},
+		{"userinfo of another kind", []string{national + "USERINFO=yes"}, "login_providers.0.userinfo: expected signed"},
+		{"an id template without a claim", []string{national + "ID_TEMPLATE=x@y"}, "login_providers.0.id_template: expected a template"},
+		{"roles for beneficiaries", []string{national + "ROLES_CLAIM=roles"}, "login_providers.0.roles_claim: expected nothing"},
+		{"an id for staff", []string{staff + "ID_TEMPLATE={sub}@x"}, "login_providers.1.id_template: expected nothing"},
+		{"staff without a roles claim", []string{staff + "ROLES_CLAIM="}, "login_providers.1.roles_claim: expected the claim"},
+		{"a role we do not have", []string{staff + "ROLES__SPAR_ADMIN=root"}, "login_providers.1.roles.spar-admin: expected admin or auditor"},
+		{"a secret's file that does not exist", []string{staff + "CLIENT_SECRET_FILE=/none/secret"}, staff + "CLIENT_SECRET_FILE: expected the path of a readable file"},
+		{"a secret and its file", []string{staff + "CLIENT_SECRET_FILE=/none/secret", staff + "CLIENT_SECRET=x"}, staff + "CLIENT_SECRET_FILE: expected either this"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := loadConfig(configFile(t, full), test.environ, true)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if text := strings.TrimPrefix(err.Error(), "configuration: "); !strings.HasPrefix(text, test.want) || strings.Contains(text, "\n") {
+				t.Errorf("error:\n%v\nwant the one problem: %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestWaysOfServingThatAreAllowed(t *testing.T) {
+	certificate, key := certificateFiles(t)
+	for _, test := range []struct {
+		name    string
+		environ []string
+	}{
+		{"loopback with a public https address", nil},
+		{"loopback for this machine alone", []string{"SPAR_BASE_URL=http://localhost:8080", "SPAR_LISTEN=[::1]:8080"}},
+		{"behind a proxy", []string{"SPAR_LISTEN=0.0.0.0:8080", "SPAR_TRUSTED_PROXIES=10.0.0.0/8"}},
+		{"native TLS", []string{"SPAR_LISTEN=:8443", "SPAR_TLS__CERTIFICATE=" + certificate, "SPAR_TLS__KEY=" + key}},
+		{"a client key", []string{"SPAR_LOGIN_PROVIDERS__0__CLIENT_AUTH=private_key_jwt", "SPAR_LOGIN_PROVIDERS__0__CLIENT_SECRET=", "SPAR_LOGIN_PROVIDERS__0__CLIENT_KEY=" + key}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := loadConfig(configFile(t, full), test.environ, true); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// certificateFiles writes a self-signed certificate and its key.
+func certificateFiles(t *testing.T) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{DNSNames: []string{"spar.example.org"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certificate, key = filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "key.pem")
+	for path, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certificate, key
+}
