@@ -1,13 +1,33 @@
 # The two commands a newcomer needs are `make run` and `make test`.
 
-.PHONY: build run test bench generate check clean
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 
-build: generate ## bin/spar, one static binary with everything embedded
-	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -o bin/spar .
+.PHONY: help run build test check bench generate assets clean
+.DEFAULT_GOAL := help
 
-generate:
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+run: build ## build, then start a complete demonstration on this machine
+	bin/spar demo
+
+build: assets ## bin/spar, one static binary with everything embedded
+	CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags '-s -w -X main.version=$(VERSION)' -o bin/spar .
+
+test: ## everything CI runs; installs what it needs on a fresh Debian machine
+	scripts/test.sh
+
+check: ## the quick part of it: generated code, formatting, vet, staticcheck
+	scripts/check.sh
+
+bench: ## the performance suite, on SQLite and PostgreSQL
+	scripts/bench.sh
+
+generate: ## the Go code of the templates
 	go tool templ generate
 
-test: ## everything CI runs
-	go vet ./...
-	go test ./...
+assets: ## the third-party scripts from npm; pages work without them
+	@scripts/assets.sh || echo "assets: not fetched (see above); the pages work without scripts"
+
+clean: ## remove what was built and what the demonstration kept
+	rm -rf bin .run node_modules
