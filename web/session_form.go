@@ -1,0 +1,86 @@
+package web
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+)
+
+// FormTokenField is the name of the hidden field with the form token.
+const FormTokenField = "form_token"
+
+// maxForm is the largest form, in bytes. Ours have a handful of short fields.
+const maxForm = 64 << 10
+
+// FormToken returns what a form must send back in [FormTokenField]: proof that our page made it, for this session.
+// It is derived from the session's secret token, so there is nothing to store, and it ends with the session. For a
+// browser that is not signed in a random cookie takes the session's place.
+func (s *Sessions) FormToken(ctx context.Context) string {
+	st := stateOf(ctx)
+	if st == nil {
+		return ""
+	}
+	if _, ok := s.User(ctx); ok {
+		return formToken(s.scs.Token(ctx))
+	}
+	if st.form == "" {
+		st.form = s.cookies.read(st.request, formCookie)
+	}
+	if st.form == "" {
+		st.form = rand.Text()
+		s.setCookie(ctx, s.cookies.make(formCookie, st.form, 0))
+	}
+	return formToken(st.form)
+}
+
+// CheckFormToken reports whether token is this session's form token.
+func (s *Sessions) CheckFormToken(ctx context.Context, token string) bool {
+	st := stateOf(ctx)
+	if st == nil {
+		return false
+	}
+	secret := s.cookies.read(st.request, formCookie)
+	if _, ok := s.User(ctx); ok {
+		secret = s.scs.Token(ctx)
+	}
+	return secret != "" && hmac.Equal([]byte(token), []byte(formToken(secret)))
+}
+
+func formToken(secret string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("form token"))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// Protect wraps everything that browsers call: it refuses what another site made the browser send, twice over. The
+// browser itself must not say that the request came from another origin, and every request that could change something
+// must carry the form token. refused answers the others; it runs with the session.
+func (s *Sessions) Protect(next, refused http.Handler) http.Handler {
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(refused)
+	return s.Wrap(origin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodOptions:
+			next.ServeHTTP(w, r)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			status := http.StatusBadRequest
+			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+				status = http.StatusRequestEntityTooLarge
+			}
+			WriteFailure(w, status, RequestID(r.Context()))
+			return
+		}
+		if sent := r.PostForm[FormTokenField]; len(sent) != 1 || !s.CheckFormToken(r.Context(), sent[0]) {
+			refused.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})))
+}
