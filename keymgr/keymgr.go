@@ -51,7 +51,7 @@ func (p Partner) Allows(permission Permission) bool {
 // Certificate is one certificate of a partner.
 type Certificate struct {
 	Fingerprint string // SHA-256 of the DER, lower-case hex
-	Algorithm   string // the only JWS algorithm it verifies: RS256, PS256, ES256 or EdDSA
+	Algorithm   string // the only JWS algorithm it verifies: RS256, ES256 or EdDSA
 	DER         []byte
 	NotBefore   time.Time
 	NotAfter    time.Time
