@@ -1,0 +1,154 @@
+package keymgr
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
+)
+
+// Local is the [Verifier] that looks partners up in a [Register].
+type Local struct {
+	register *Register
+	decoys   map[jwa.SignatureAlgorithm]crypto.PublicKey
+	buffers  sync.Pool // *[]byte: what is signed, as long as the body and a third more
+
+	loading sync.Mutex // one reader of the tables at a time
+	senders atomic.Pointer[senders]
+}
+
+// NewLocal makes a verifier over a register.
+func NewLocal(register *Register) *Local {
+	decoys, err := parseDecoys()
+	if err != nil {
+		panic(err) // they are constants
+	}
+	return &Local{register: register, decoys: decoys, buffers: sync.Pool{New: func() any { return new([]byte) }}}
+}
+
+// Verify proves that an active partner with a certificate valid now signed exactly these bytes. Checked in this order:
+//
+//   - the Signature header is a strict compact JWS with allowed members and an allowed algorithm (see parseToken);
+//   - in the full form, the payload is the body, byte for byte or in canonical form ([Canonical]);
+//   - the sender is a well-formed reference id;
+//   - the register of this application has it, byte for byte; it is read at most two seconds before, and after every
+//     change made in this process;
+//   - the partner is active: neither draft nor suspended;
+//   - kid, if it is the base64url SHA-256 or the hex fingerprint of one of the partner's certificates, picks that one.
+//     Any other kid is the partner's own name for its key and picks nothing: keys are named as their owners like (the
+//     MOSIP key manager hashes something else, openssl users write what they please), and it can only ever choose among
+//     the sender's own certificates, all of which are tried without it;
+//   - the certificates are not revoked, begun and not ended, at this moment;
+//   - alg is the certificate's, which has only one;
+//   - the signature, by the JOSE library, over the header as sent and the body as received; failing that, over the
+//     canonical form of the body, which Python clients sign.
+//
+// Everything refused is a [*Refusal], and a missing signature [ErrSignatureMissing]. However it fails after the first
+// two checks, which nothing about partners enters into, the same number of signatures was checked over the same bytes:
+// the time tells nobody which partners exist, nor how many certificates they have.
+//
+// The Partner is shared: its slices must not be changed.
+func (l *Local) Verify(ctx context.Context, m Signed) (Partner, error) {
+	partner, err := l.verify(ctx, m)
+	if refusal, ok := errors.AsType[*Refusal](err); ok && referenceID.MatchString(m.Sender) {
+		refusal.Sender = m.Sender
+	}
+	return partner, err
+}
+
+func (l *Local) verify(ctx context.Context, m Signed) (Partner, error) {
+	t, err := parseToken(m.Signature)
+	if err != nil {
+		return Partner{}, err
+	}
+	if t.full && !samePayload(t.payload, m.Body) {
+		return Partner{}, &Refusal{Reason: OtherPayload, Detail: "the token's payload is not the body"}
+	}
+	known, err := l.current(ctx)
+	if err != nil {
+		return Partner{}, err
+	}
+	var from *sender
+	if referenceID.MatchString(m.Sender) {
+		from = known.byReference[m.Sender]
+	}
+	candidates, refusal := from.candidates(t, l.register.now())
+	signedWith := l.match(t, m.Body, candidates)
+	switch {
+	case refusal != nil:
+		return Partner{}, refusal
+	case signedWith == nil:
+		detail := "no certificate of the sender verifies the body; " + from.describeKeyID(t)
+		return Partner{}, &Refusal{Reason: Tampered, Detail: detail}
+	case signedWith.refusal != nil:
+		return Partner{}, signedWith.refusal
+	}
+	return from.Partner, nil
+}
+
+// samePayload reports whether a token carries the body: its bytes, or the same value written otherwise.
+func samePayload(payload, body []byte) bool {
+	if bytes.Equal(payload, body) {
+		return true
+	}
+	a, err := Canonical(payload)
+	if err != nil {
+		return false
+	}
+	b, err := Canonical(body)
+	return err == nil && bytes.Equal(a, b)
+}
+
+// match returns the candidate whose key verifies the signature, or nil. Missing candidates are made up with decoys, for
+// the sake of time alone.
+func (l *Local) match(t token, body []byte, candidates []candidate) *candidate {
+	verifier, err := jws.NewVerifier(t.algorithm)
+	if err != nil {
+		return nil
+	}
+	buffer := l.buffers.Get().(*[]byte)
+	defer l.buffers.Put(buffer)
+	for input := range t.inputs(body, buffer) {
+		for i := range candidates {
+			if verifier.Verify(input, t.signature, candidates[i].public) == nil {
+				return &candidates[i]
+			}
+		}
+		for range maxCertificates - len(candidates) {
+			_ = verifier.Verify(input, t.signature, l.decoys[t.algorithm])
+		}
+	}
+	return nil
+}
+
+// inputs are the byte strings that the sender may have signed, in the order they are tried. The canonical form is made
+// only when it is asked for.
+func (t token) inputs(body []byte, buffer *[]byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if t.full {
+			yield([]byte(t.signed))
+			return
+		}
+		if *buffer = appendSigned((*buffer)[:0], t.header, body); !yield(*buffer) {
+			return
+		}
+		forms, err := canonicalForms(body)
+		if err != nil {
+			return
+		}
+		for _, form := range forms {
+			if bytes.Equal(form, body) {
+				continue
+			}
+			if *buffer = appendSigned((*buffer)[:0], t.header, form); !yield(*buffer) {
+				return
+			}
+		}
+	}
+}
