@@ -1,0 +1,21 @@
+package templates
+
+import (
+	"strconv"
+	"strings"
+)
+
+// optionID is the id of one option of a group, counted from 1.
+func optionID(group string, index int) string { return group + "-" + strconv.Itoa(index+1) }
+
+// describedBy lists the ids of the texts that belong to the input.
+func (f Field) describedBy() string {
+	var ids []string
+	if f.Hint != "" {
+		ids = append(ids, f.Name+"-hint")
+	}
+	if f.Error != "" {
+		ids = append(ids, f.Name+"-error")
+	}
+	return strings.Join(ids, " ")
+}

@@ -1,0 +1,227 @@
+// Package templates draws the portal's pages and their fragments. It only displays: every view holds strings that are ready
+// to show, in the order of the screen, with account numbers already masked. Nothing here loads, decides or formats.
+//
+// A name ending in Page is a whole document; other components are parts of one, and answer htmx where they have an id.
+package templates
+
+import "spar/web"
+
+// FormTokenField is the name of the hidden field with the session's form token, on every form that posts.
+const FormTokenField = web.FormTokenField
+
+// Page is what all pages share.
+type Page struct {
+	Title     string
+	Section   Section
+	SignedIn  bool
+	FormToken string
+	Flash     string
+	Path      string // where choosing a language returns to
+}
+
+// Section is the part of the portal that the navigation marks as current.
+type Section string
+
+// The sections.
+const (
+	Elsewhere Section = ""
+	Account   Section = "account"
+	History   Section = "history"
+	Profile   Section = "profile"
+)
+
+// Masked is an account number as it may be shown, and as a screen reader should say it.
+type Masked struct {
+	Shown  string
+	Spoken string
+}
+
+// AccountCard shows one account.
+type AccountCard struct {
+	Icon     string
+	Kind     string
+	Provider string
+	Branch   string // empty for wallets
+	Number   Masked
+}
+
+// Field is a text input with its label, hint and message.
+type Field struct {
+	Name         string
+	Label        string
+	Hint         string
+	Value        string
+	Error        string
+	Type         string
+	InputMode    string
+	Autocomplete string
+	Direction    string // ltr for numbers and addresses, in right-to-left languages too
+}
+
+// Problem is one line of the error summary, linked to its field.
+type Problem struct {
+	Target string // id of the field
+	Text   string
+}
+
+// Row is one line of a summary list.
+type Row struct {
+	Key        string
+	Value      string
+	Detail     string
+	Strong     bool   // the value is to be compared character by character
+	ChangeHref string // empty: cannot be changed here
+	ChangeWhat string // said by screen readers after "change"
+}
+
+// LoginButton leads to a login provider.
+type LoginButton struct {
+	Label string
+	Href  string
+}
+
+// HomeView is the first page.
+type HomeView struct {
+	Page
+	Logins []LoginButton
+}
+
+// AccountView is where the person's money goes.
+type AccountView struct {
+	Page
+	Linked   bool
+	Inactive bool
+	Card     AccountCard
+	Since    string
+}
+
+// KindOption is one kind of account to choose.
+type KindOption struct {
+	Value   string
+	Label   string
+	Hint    string
+	Icon    string
+	Checked bool
+}
+
+// KindView asks which kind of account.
+type KindView struct {
+	Page
+	Changing bool
+	Current  AccountCard
+	Options  []KindOption
+	Problem  string
+}
+
+// BranchChoice is one branch found.
+type BranchChoice struct {
+	Value  string
+	Bank   string
+	Branch string
+	Place  string
+}
+
+// BranchResults is what a search found. Heading is empty before anything was searched.
+type BranchResults struct {
+	FormToken string
+	Heading   string
+	Advice    string
+	Choices   []BranchChoice
+}
+
+// BankView asks which branch.
+type BankView struct {
+	Page
+	Query   string
+	Problem string
+	Results BranchResults
+}
+
+// ProviderChoice is one wallet provider.
+type ProviderChoice struct {
+	Code string
+	Name string
+}
+
+// WalletView asks which wallet provider.
+type WalletView struct {
+	Page
+	Heading   string
+	Action    string
+	Icon      string
+	Providers []ProviderChoice
+	Problem   string
+}
+
+// DetailsView asks for the account number, phone number or e-mail address.
+type DetailsView struct {
+	Page
+	Heading    string
+	Action     string
+	ChooseHref string // back to the choice of bank or provider
+	Icon       string
+	Provider   string
+	Branch     string
+	Field      Field
+}
+
+// CheckView shows everything once more before it counts.
+type CheckView struct {
+	Page
+	Changing bool
+	Current  AccountCard
+	BackHref string
+	Rows     []Row
+}
+
+// DoneView confirms a change.
+type DoneView struct {
+	Page
+	Heading   string
+	Reference string
+	When      string
+	Removed   bool
+	Card      AccountCard
+}
+
+// RemoveView asks whether the account shall really be removed.
+type RemoveView struct {
+	Page
+	Card  AccountCard
+	State string // names the state shown, so that the removal of something else can be refused
+}
+
+// HistoryEntry is one change.
+type HistoryEntry struct {
+	Icon      string
+	What      string
+	Account   string
+	Number    Masked
+	When      string
+	Time      string // RFC 3339
+	By        string
+	Reference string
+}
+
+// HistoryView lists the changes, the newest first.
+type HistoryView struct {
+	Page
+	Entries []HistoryEntry
+	More    string // note that older changes are not listed; empty if all are
+}
+
+// ProfileView shows who is signed in.
+type ProfileView struct {
+	Page
+	Rows []Row
+}
+
+// ErrorView says what went wrong and what to do.
+type ErrorView struct {
+	Page
+	Heading     string
+	Paragraphs  []string
+	ActionLabel string
+	ActionHref  string
+	Support     string // number of the request, for support; empty: none
+}
