@@ -22,6 +22,8 @@ type commandLine struct {
 	Config string `help:"Configuration file (default: $$SPAR_CONFIG, else spar.yaml)." placeholder:"FILE"`
 
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, or show its state."`
+	Partner partnerCommand `cmd:"" help:"Onboard partner systems: who they are, what they may do, their certificates."`
+	Sign    signCommand    `cmd:"" help:"Print the Signature header for the body on stdin."`
 	Check   configCommand  `cmd:"" name:"config" help:"Look at the configuration."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"spar/keymgr"
+	"spar/migrations"
+)
+
+type partnerCommand struct {
+	Add         partnerAddCommand         `cmd:"" help:"Register a partner with its certificate, and activate it."`
+	List        partnerListCommand        `cmd:"" help:"List all partners."`
+	Show        partnerShowCommand        `cmd:"" help:"Show one partner and its certificates."`
+	Suspend     partnerSuspendCommand     `cmd:"" help:"Refuse everything a partner sends, from now on."`
+	Activate    partnerActivateCommand    `cmd:"" help:"Accept what a partner sends, from now on."`
+	Permit      partnerPermitCommand      `cmd:"" help:"Replace what a partner may do."`
+	Certificate partnerCertificateCommand `cmd:"" help:"Add or revoke a partner's certificates."`
+}
+
+type partnerCertificateCommand struct {
+	Add    certificateAddCommand    `cmd:"" help:"Add a certificate, beside those the partner has."`
+	Revoke certificateRevokeCommand `cmd:"" help:"Revoke a certificate, for ever."`
+}
+
+// withRegister runs do on the configured database, whether or not a server is running on it.
+func (c *console) withRegister(do func(*keymgr.Register) error) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	db, err := openDatabase(c.ctx, cfg.Database.URL)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	pending, err := migrations.Pending(c.ctx, db)
+	if err != nil {
+		return err
+	}
+	if pending {
+		return errors.New("the database's schema is older than this program: run spar migrate up first")
+	}
+	return do(keymgr.NewRegister(db, cfg.Application, time.Now))
+}
+
+// permissionList is a --permit flag: a comma-separated list in which a slip is a wrong use of the command.
+type permissionList []string
+
+func (l permissionList) permissions() ([]keymgr.Permission, error) {
+	var list []keymgr.Permission
+	for _, name := range l {
+		if name == "" {
+			continue // --permit "" takes every permission away
+		}
+		permission := keymgr.Permission(strings.TrimSpace(name))
+		known := false
+		for _, p := range keymgr.AllPermissions() {
+			known = known || p == permission
+		}
+		if !known {
+			return nil, usageError{fmt.Sprintf("--permit: unknown permission %.40q; expected some of resolve, details, link, update, unlink", name)}
+		}
+		list = append(list, permission)
+	}
+	return list, nil
+}
+
+type partnerAddCommand struct {
+	Reference   string         `arg:"" name:"reference-id" help:"The partner's name in the key manager, such as PARTNER-A."`
+	Name        string         `help:"The partner's name for people." placeholder:"TEXT"`
+	Certificate string         `help:"PEM file of its certificate; required unless --draft." placeholder:"FILE"`
+	Permit      permissionList `help:"What it may do: resolve, details, link, update, unlink." placeholder:"LIST"`
+	CallbackURL string         `name:"callback-url" help:"Where its asynchronous answers go." placeholder:"URL"`
+	FAProvider  []string       `name:"fa-provider" help:"Bank or wallet whose addresses it may change; repeat for more. Any, if not given." placeholder:"CODE"`
+	Draft       bool           `help:"Register only; spar partner activate follows."`
+}
+
+func (partnerAddCommand) Help() string {
+	return `Example: spar partner add PARTNER-A --name "Bank A" --certificate cert.pem --permit resolve,details`
+}
+
+func (a partnerAddCommand) Run(c *console) error {
+	permissions, err := a.Permit.permissions()
+	if err != nil {
+		return err
+	}
+	if a.Certificate == "" && !a.Draft {
+		return usageError{"--certificate is missing; only a partner added with --draft can do without"}
+	}
+	var certificate []byte
+	if a.Certificate != "" {
+		if certificate, err = os.ReadFile(a.Certificate); err != nil {
+			return fmt.Errorf("read certificate: %w", err)
+		}
+	}
+	status := keymgr.Active
+	if a.Draft {
+		status = keymgr.Draft
+	}
+	return c.withRegister(func(register *keymgr.Register) error {
+		partner, err := register.Add(c.ctx, keymgr.Partner{
+			ReferenceID: a.Reference, Name: a.Name, Status: status, Permissions: permissions,
+			CallbackURL: a.CallbackURL, FAProviders: a.FAProvider,
+		}, certificate)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stdout, "%s is registered (%s)\n", partner.ReferenceID, partner.Status)
+		for _, held := range partner.Certificates {
+			c.printAddedCertificate(held)
+		}
+		return nil
+	})
+}
+
+type partnerSuspendCommand struct {
+	Reference string `arg:"" name:"reference-id" help:"The partner."`
+}
+
+func (partnerSuspendCommand) Help() string { return "Example: spar partner suspend PARTNER-A" }
+
+func (s partnerSuspendCommand) Run(c *console) error {
+	return c.setStatus(s.Reference, keymgr.Suspended)
+}
+
+type partnerActivateCommand struct {
+	Reference string `arg:"" name:"reference-id" help:"The partner."`
+}
+
+func (partnerActivateCommand) Help() string { return "Example: spar partner activate PARTNER-A" }
+
+func (a partnerActivateCommand) Run(c *console) error { return c.setStatus(a.Reference, keymgr.Active) }
+
+func (c *console) setStatus(reference string, status keymgr.Status) error {
+	return c.withRegister(func(register *keymgr.Register) error {
+		if err := register.SetStatus(c.ctx, reference, status); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stdout, "%s is %s\n", reference, status)
+		return nil
+	})
+}
+
+type partnerPermitCommand struct {
+	Reference string         `arg:"" name:"reference-id" help:"The partner."`
+	Permit    permissionList `required:"" help:"What it may do from now on: resolve, details, link, update, unlink." placeholder:"LIST"`
+}
+
+func (partnerPermitCommand) Help() string {
+	return "Example: spar partner permit PARTNER-A --permit resolve,details,link"
+}
+
+func (p partnerPermitCommand) Run(c *console) error {
+	permissions, err := p.Permit.permissions()
+	if err != nil {
+		return err
+	}
+	return c.withRegister(func(register *keymgr.Register) error {
+		if err := register.Permit(c.ctx, p.Reference, permissions); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stdout, "%s may: %s\n", p.Reference, listed(permissions))
+		return nil
+	})
+}
+
+type certificateAddCommand struct {
+	Reference   string `arg:"" name:"reference-id" help:"The partner."`
+	Certificate string `required:"" help:"PEM file of the certificate." placeholder:"FILE"`
+}
+
+func (certificateAddCommand) Help() string {
+	return "Example: spar partner certificate add PARTNER-A --certificate new.pem"
+}
+
+func (a certificateAddCommand) Run(c *console) error {
+	certificate, err := os.ReadFile(a.Certificate)
+	if err != nil {
+		return fmt.Errorf("read certificate: %w", err)
+	}
+	return c.withRegister(func(register *keymgr.Register) error {
+		added, err := register.AddCertificate(c.ctx, a.Reference, certificate)
+		if err != nil {
+			return err
+		}
+		c.printAddedCertificate(added)
+		return nil
+	})
+}
+
+type certificateRevokeCommand struct {
+	Reference   string `arg:"" name:"reference-id" help:"The partner."`
+	Fingerprint string `required:"" help:"SHA-256 of the certificate in hex; colons are allowed." placeholder:"SHA256"`
+}
+
+func (certificateRevokeCommand) Help() string {
+	return "Example: spar partner certificate revoke PARTNER-A --fingerprint 3B:A1:…"
+}
+
+func (r certificateRevokeCommand) Run(c *console) error {
+	return c.withRegister(func(register *keymgr.Register) error {
+		if err := register.RevokeCertificate(c.ctx, r.Reference, r.Fingerprint); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stdout, "the certificate of %s is revoked\n", r.Reference)
+		return nil
+	})
+}
+
+// printAddedCertificate shows what the operator compares with the partner by phone.
+func (c *console) printAddedCertificate(held keymgr.Certificate) {
+	fmt.Fprintf(c.stdout, "certificate SHA-256 %s, %s, valid %s to %s\n",
+		colons(held.Fingerprint), held.Algorithm, held.NotBefore.Format(time.DateOnly), held.NotAfter.Format(time.DateOnly))
+}
