@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 if [ "${1:-}" != --with-postgres ]; then
     scripts/install.sh
+    scripts/assets.sh
     scripts/check.sh
     exec scripts/postgres.sh "$0" --with-postgres
 fi
