@@ -13,6 +13,7 @@ const (
 	userKey   = "user"
 	flashKey  = "flash"
 	draftKey  = "draft"
+	doneKey   = "done"
 	stepUpKey = "step-up"
 )
 
@@ -41,6 +42,7 @@ type Draft struct {
 	Branch    string `json:"branch"`    // code of the bank's branch
 	Account   string `json:"account"`   // account number, phone number or e-mail address
 	Reference string `json:"reference"` // names the change, so that a repeated confirmation is recognised
+	Base      string `json:"base"`      // names the state of the link that the user saw when the change began
 }
 
 // SignIn makes user the session's user. The session gets a new token and a new absolute end. What an earlier user left
@@ -101,6 +103,25 @@ func (s *Sessions) Draft(ctx context.Context) (Draft, bool) {
 
 // ClearDraft forgets the unfinished change.
 func (s *Sessions) ClearDraft(ctx context.Context) { s.remove(ctx, draftKey) }
+
+// Done is the outcome of the user's last confirmed change.
+type Done struct {
+	Action   string    `json:"action"`    // link, update or unlink
+	ChangeID string    `json:"change_id"` // the reference number to show
+	At       time.Time `json:"at"`
+}
+
+// Finish replaces the unfinished change by its outcome, for the page that shows it.
+func (s *Sessions) Finish(ctx context.Context, done Done) {
+	s.ClearDraft(ctx)
+	s.put(ctx, doneKey, done)
+}
+
+// Done returns the outcome of the last change of this session.
+func (s *Sessions) Done(ctx context.Context) (Done, bool) {
+	var done Done
+	return done, s.get(ctx, doneKey, &done)
+}
 
 // stepUp remembers that the user was sent to log in again, and where to go from there.
 type stepUp struct {
