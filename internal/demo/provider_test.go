@@ -263,7 +263,7 @@ func TestLoginFromDiscoveryToLogout(t *testing.T) {
 		t.Fatal(err)
 	}
 	if signed.Subject != id.Subject || person.IndividualID != "9903316482" || person.Name != "Siobhán O'Keeffe" ||
-		person.Phone != "+999550010003" || person.Email != "siobhan.okeeffe@example.org" || person.RealmAccess != nil {
+		person.Phone != "+12025550103" || person.Email != "siobhan.okeeffe@example.org" || person.RealmAccess != nil {
 		t.Errorf("userinfo: got %+v for %s", person, signed.Subject)
 	}
 
