@@ -3,6 +3,3 @@
 // is a real one: it checks what a national one checks, only that nobody has to prove who they are. Nothing of a real
 // installation imports this package but the demo command.
 package demo
-
-// SampleBank is the reference id of the partner whose key the demo keeps on disk: "Sample Bank A".
-const SampleBank = "PARTNER-A"
