@@ -16,20 +16,23 @@ func ResolveCommand(baseURL, keyPath, id string) string {
   body='{"signature":"","header":{"version":"1.0.0","message_id":"'$message'","message_ts":"'$now'",'
   body=$body'"action":"resolve","sender_id":"%s","total_count":1},'
   body=$body'"message":{"transaction_id":"'$message'","resolve_request":[{"reference_id":"1",'
-  body=$body'"timestamp":"'$now'","id":'%s',"scope":"details"}]}}'
+  body=$body'"timestamp":"'$now'","id":%s,"scope":"details"}]}}'
   header=$(printf '{"alg":"RS256","typ":"JWT"}' | base64url)
   signature=$(printf '%%s.%%s' "$header" "$(printf '%%s' "$body" | base64url)" |
     openssl dgst -sha256 -sign %s -binary | base64url)
   curl -sS %s -H 'Content-Type: application/json' \
     -H "Signature: $header..$signature" --data-binary "$body"
   echo
-)`, SampleBank, shellQuote(jsonString(id)), shellQuote(keyPath), shellQuote(strings.TrimSuffix(baseURL, "/")+"/mapper/sync/resolve"))
+)`, SampleBank, insideQuotes(jsonString(id)), shellQuote(keyPath), shellQuote(strings.TrimSuffix(baseURL, "/")+"/mapper/sync/resolve"))
 }
 
 // shellQuote makes one word of any text for a POSIX shell.
 func shellQuote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	return "'" + insideQuotes(text) + "'"
 }
+
+// insideQuotes makes any text fit between single quotes that are there already.
+func insideQuotes(text string) string { return strings.ReplaceAll(text, "'", `'\''`) }
 
 // jsonString is text as a JSON string. Unlike json.Marshal it leaves <, > and & alone, for a person reads it.
 func jsonString(text string) string {
