@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 echo "== generated code"
-go tool templ generate >/dev/null
+go tool templ generate >/dev/null 2>&1
 changed=$(git status --porcelain -- '*_templ.go')
 if [ -n "$changed" ]; then
     echo "generated code differs from the committed one; run make generate and commit:" >&2

@@ -24,6 +24,7 @@ func existingLinks() []existingLink {
 		{person: "siobhan-okeefe", fa: "account:4400127731@101001.BANKA.bank_acc", by: SampleBank},
 		{person: "jose-nunez", fa: "account:0071284456@102002.HARBVALE.bank_acc", by: portalPartner},
 		{person: "kwame-mensah", fa: "mobile:+12025550106@KITOPAY.mobile_wallet", by: portalPartner},
+		{person: "zofia-krol", fa: "account:5521900348@107002.DOVRINHB.bank_acc", by: portalPartner},
 	}
 }
 

@@ -66,12 +66,21 @@ func TestPrepareFillsAnEmptyRegistry(t *testing.T) {
 		if r := resolve(t, d.Mapper, "kwame-mensah"); r.Code != mapper.IDActive || r.Provider == nil || r.Provider.Name != "Kito Mobile Money" {
 			t.Errorf("linked by themself: %+v", r)
 		}
+		if r := resolve(t, d.Mapper, "zofia-krol"); r.Provider == nil || r.Provider.Name != "Dovrin Household Bank" {
+			t.Errorf("about to move her account: %+v", r)
+		}
 		if r := resolve(t, d.Mapper, "amina-diallo"); r.Code != mapper.IDNotFound {
 			t.Errorf("not linked: %+v", r)
 		}
-		branch, err := d.Directory.Branch(t.Context(), "HARBVALE", "102002")
-		if err != nil || branch.Town != "Port Marisol" {
-			t.Errorf("branch of an existing link: %+v, %v", branch, err)
+		for _, want := range []mapper.Branch{
+			{DFSP: "BANKA", Code: "101001", Town: "Solvenna City"},
+			{DFSP: "HARBVALE", Code: "102002", Town: "Port Marisol"},
+			{DFSP: "DOVRINHB", Code: "107002", Town: "Dovrin"},
+		} {
+			got, err := d.Directory.Branch(t.Context(), want.DFSP, want.Code)
+			if err != nil || got.Town != want.Town {
+				t.Errorf("branch of an existing link: got %+v, %v", got, err)
+			}
 		}
 
 		partners, err := d.Register.List(t.Context())
