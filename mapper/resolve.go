@@ -52,6 +52,7 @@ func (s *Service) questions(items []Item, results []Result) ([]question, error) 
 	for place, item := range items {
 		if refused := item.checkQuestion(seen); refused != nil {
 			results[place] = item.result(*refused)
+			results[place].FA = "" // an answer about an address never repeats one
 			continue
 		}
 		q := question{place: place, hasID: item.ID.Value != "", hasFA: item.FA.Value != "", details: item.wantsDetails()}
