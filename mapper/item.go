@@ -118,14 +118,16 @@ func hasControl(value string) bool {
 // wantsDetails reports whether a resolve item asks for more than yes or no.
 func (i Item) wantsDetails() bool { return i.Scope.Value == scopeDetails && !i.Scope.Invalid }
 
-// WantsDetails reports whether any of the items asks for details, for which a partner needs a permission of its own.
-func WantsDetails(items []Item) bool {
+// Scopes reports which scopes the resolve items of a batch ask for: each needs a permission of its own.
+func Scopes(items []Item) (yesNo, details bool) {
 	for _, i := range items {
 		if i.wantsDetails() {
-			return true
+			details = true
+		} else {
+			yesNo = true
 		}
 	}
-	return false
+	return yesNo || !details, details
 }
 
 const (

@@ -121,3 +121,9 @@ type Change struct {
 	FA            string // after the change; the removed one for unlink
 	Provider      AccountProvider
 }
+
+// WithMessage is the same actor in another message.
+func (a Actor) WithMessage(id string) Actor {
+	a.MessageID = id
+	return a
+}

@@ -17,7 +17,7 @@ type question struct {
 }
 
 // Resolve implements [Mapper]. Whoever may not see details must not be let through with items that ask for them: see
-// [WantsDetails].
+// [Scopes].
 func (s *Service) Resolve(ctx context.Context, by Actor, items []Item) ([]Result, error) {
 	if by.Partner == "" || by.MessageID == "" {
 		return nil, fmt.Errorf("resolve %d items: %w", len(items), ErrNoActor)
