@@ -1,0 +1,201 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"spar/keymgr"
+	"spar/mapper"
+	"spar/mapper/wire"
+)
+
+// PartnerAPI answers the calls of partner systems under /mapper. A call is read once, verified, and only what was
+// verified is acted on.
+type PartnerAPI struct {
+	Mapper        mapper.Mapper
+	Verifier      keymgr.Verifier
+	Metrics       *Metrics
+	Log           *slog.Logger
+	SenderID      string        // our own id in answers
+	MessageWindow time.Duration // how old a message may be
+	MaxBatch      int           // items in one message
+	Now           func() time.Time
+}
+
+// maxBody bounds the body of a call; 10,000 items with everything the definition allows fit into it.
+const maxBody = 16 << 20
+
+// callTimeout bounds a call, so that a slow database cannot pile up callers.
+const callTimeout = 30 * time.Second
+
+// Routes adds the calls to a router.
+func (p *PartnerAPI) Routes(r gin.IRouter) {
+	for _, action := range []mapper.Action{mapper.Link, mapper.Update, mapper.Unlink, mapper.Resolve} {
+		r.POST("/mapper/sync/"+string(action), func(c *gin.Context) {
+			if err := p.call(c, action); err != nil {
+				p.fail(c, err)
+			}
+		})
+	}
+}
+
+// call is one synchronous request, in the order that security demands: size and type, syntax, signature, permission,
+// header, and only then the action.
+func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
+	defer cancel()
+	body := buffers.Get().(*bytes.Buffer)
+	defer recycle(body)
+	if err := readBody(c, body); err != nil {
+		return err
+	}
+	request, partner, err := p.authenticate(ctx, c, action, body.Bytes())
+	if err != nil {
+		return err
+	}
+	if fault := request.Check(p.Now(), p.MessageWindow, p.MaxBatch); fault != nil {
+		return p.answer(c, request, nil, fault)
+	}
+	results, err := p.act(ctx, request, partner)
+	if errors.Is(err, mapper.ErrDuplicateMessage) {
+		p.Metrics.Replayed()
+		return p.answer(c, request, nil, wire.Duplicate())
+	}
+	if err != nil {
+		return err
+	}
+	p.Metrics.Items(action, results)
+	return p.answer(c, request, results, nil)
+}
+
+// authenticate reads the call and proves who sent it and that they may.
+func (p *PartnerAPI) authenticate(ctx context.Context, c *gin.Context, action mapper.Action, body []byte) (*wire.Request, keymgr.Partner, error) {
+	signatures := c.Request.Header.Values("Signature")
+	if len(signatures) == 0 {
+		return nil, keymgr.Partner{}, keymgr.ErrSignatureMissing
+	}
+	request, err := wire.Parse(action, body, p.MaxBatch)
+	if err != nil {
+		return nil, keymgr.Partner{}, err
+	}
+	partner, err := p.Verifier.Verify(ctx, keymgr.Signed{Sender: request.Header.SenderID, Signature: signatures, Body: body})
+	if err != nil {
+		return nil, keymgr.Partner{}, err
+	}
+	if request.Problem != "" {
+		return nil, keymgr.Partner{}, &wire.SyntaxError{Expected: request.Problem}
+	}
+	if request.Encrypted {
+		return nil, keymgr.Partner{}, errEncrypted
+	}
+	if !permitted(partner, request) {
+		return nil, keymgr.Partner{}, errForbidden
+	}
+	return request, partner, nil
+}
+
+// permitted is where it is decided whether a partner may send a message at all.
+func permitted(partner keymgr.Partner, request *wire.Request) bool {
+	if request.Action != mapper.Resolve {
+		return partner.Allows(keymgr.Permission(request.Action))
+	}
+	yesNo, details := mapper.Scopes(request.Items)
+	return (!yesNo || partner.Allows(keymgr.Resolve)) && (!details || partner.Allows(keymgr.Details))
+}
+
+func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner keymgr.Partner) ([]mapper.Result, error) {
+	by := mapper.Actor{
+		Partner:       partner.ReferenceID,
+		FAProviders:   partner.FAProviders,
+		MessageID:     request.Header.MessageID,
+		TransactionID: request.TransactionID,
+	}
+	switch request.Action {
+	case mapper.Link:
+		return p.Mapper.Link(ctx, by, request.Items)
+	case mapper.Update:
+		return p.Mapper.Update(ctx, by, request.Items)
+	case mapper.Unlink:
+		return p.Mapper.Unlink(ctx, by, request.Items)
+	case mapper.Resolve:
+		return p.Mapper.Resolve(ctx, by, request.Items)
+	default:
+		return nil, fmt.Errorf("no such action: %s", request.Action)
+	}
+}
+
+func (p *PartnerAPI) answer(c *gin.Context, request *wire.Request, results []mapper.Result, fault *wire.Fault) error {
+	response := wire.Response{
+		Request: request, Results: results, Fault: fault, SenderID: p.SenderID, At: p.Now(),
+		MessageID: uuid.NewString(), CorrelationID: uuid.NewString(),
+	}
+	out := answers.Get().(*[]byte)
+	*out = response.Append((*out)[:0])
+	writeJSON(c, http.StatusOK, *out)
+	if cap(*out) <= maxPooled {
+		answers.Put(out)
+	}
+	return nil
+}
+
+func writeJSON(c *gin.Context, status int, body []byte) {
+	header := c.Writer.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	c.Writer.WriteHeader(status)
+	c.Writer.Write(body) //nolint:errcheck // a caller that went away asks for the outcome again
+}
+
+// Bodies and answers are kept between calls: a batch of thousands of items is megabytes that need not be allocated each
+// time. Larger ones are let go.
+var (
+	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	answers = sync.Pool{New: func() any { return new([]byte) }}
+)
+
+const maxPooled = 4 << 20
+
+func recycle(b *bytes.Buffer) {
+	if b.Cap() <= maxPooled {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+func readBody(c *gin.Context, into *bytes.Buffer) error {
+	r := c.Request
+	if kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" ||
+		params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return errMediaType
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return errMediaType
+	}
+	if r.ContentLength > maxBody {
+		return errTooLarge
+	}
+	if r.ContentLength > 0 {
+		into.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := into.ReadFrom(http.MaxBytesReader(c.Writer, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return errTooLarge
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBodyBroken, err)
+	}
+	return nil
+}
