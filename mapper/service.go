@@ -56,12 +56,11 @@ func NewService(c Config) (*Service, error) {
 
 // candidate is an item of a changing batch that passed every check which needs no look at the links.
 type candidate struct {
-	place   int // in the batch
-	id      key
-	fa      key
-	hasFA   bool
-	record  record
-	allowed bool // the partner may act for the provider of fa
+	place  int // in the batch
+	id     key
+	fa     key
+	hasFA  bool
+	record record
 }
 
 // prepare answers what can be answered without the links and returns the rest as candidates.
