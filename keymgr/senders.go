@@ -11,6 +11,9 @@ import (
 // cacheTime is how long another process's change, a revocation above all, may go unnoticed here.
 const cacheTime = 2 * time.Second
 
+// clockSkew is how far a partner's clock may be ahead of ours when it makes a certificate and uses it at once.
+const clockSkew = time.Minute
+
 // senders is the whole register at one moment. All partners are kept, not those asked for lately: otherwise the look-up
 // of an unknown sender would take a query longer than that of a partner that is often there. A register has hundreds of
 // partners, and reading them all every two seconds is nothing.
@@ -174,7 +177,7 @@ func (c Certificate) refusal(now time.Time) *Refusal {
 		return &Refusal{Reason: Revoked, Detail: "certificate " + c.Fingerprint + " is revoked"}
 	case now.After(c.NotAfter):
 		return &Refusal{Reason: Expired, Detail: "certificate " + c.Fingerprint + " has expired"}
-	case now.Before(c.NotBefore):
+	case now.Add(clockSkew).Before(c.NotBefore):
 		return &Refusal{Reason: NotYetValid, Detail: "certificate " + c.Fingerprint + " is not valid yet"}
 	}
 	return nil

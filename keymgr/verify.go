@@ -44,7 +44,7 @@ func NewLocal(register *Register) *Local {
 //     Any other kid is the partner's own name for its key and picks nothing: keys are named as their owners like (the
 //     MOSIP key manager hashes something else, openssl users write what they please), and it can only ever choose among
 //     the sender's own certificates, all of which are tried without it;
-//   - the certificates are not revoked, begun and not ended, at this moment;
+//   - the certificates are not revoked, have begun (give or take a minute of the partner's clock) and not ended;
 //   - alg is the certificate's, which has only one;
 //   - the signature, by the JOSE library, over the header as sent and the body as received; failing that, over the
 //     canonical form of the body, which Python clients sign.
