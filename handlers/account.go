@@ -1,0 +1,137 @@
+package handlers
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"spar/mapper"
+	"spar/templates"
+	"spar/web"
+	"spar/web/i18n"
+)
+
+// link is what the registry holds for the person: the zero value if nothing.
+type link struct {
+	linked    bool
+	inactive  bool
+	fa        string
+	provider  mapper.AccountProvider
+	changedAt time.Time
+}
+
+// state names this state of the link, so that a form can say which state it was made from.
+func (l link) state() string {
+	if !l.linked {
+		return "none"
+	}
+	return strconv.FormatInt(l.changedAt.UnixMilli(), 10)
+}
+
+// actor is the person acting through the portal. message names the request; the mapper accepts each one once.
+func actor(message string) mapper.Actor {
+	return mapper.Actor{Partner: SelfService, ByBeneficiary: true, MessageID: message, TransactionID: message}
+}
+
+// current asks the registry for the person's link.
+func (p *Portal) current(ctx context.Context, user web.User) (link, error) {
+	item := p.item(user)
+	item.Scope = mapper.String("details")
+	results, err := p.Mapper.Resolve(ctx, actor(rand.Text()), []mapper.Item{item})
+	if err != nil {
+		return link{}, fmt.Errorf("resolve the person's link: %w", err)
+	}
+	r := results[0]
+	switch {
+	case r.Code == mapper.IDNotFound:
+		return link{}, nil
+	case r.Status != mapper.Succeeded || r.Provider == nil:
+		return link{}, fmt.Errorf("resolve the person's link: answered %s", r.Code)
+	}
+	return link{linked: true, inactive: r.Code == mapper.IDInactive, fa: r.FA, provider: *r.Provider, changedAt: r.ChangedAt}, nil
+}
+
+// item names the person of the session. The ID never comes from anywhere else.
+func (p *Portal) item(user web.User) mapper.Item {
+	return mapper.Item{
+		ReferenceID: mapper.String(rand.Text()),
+		Timestamp:   mapper.String(p.Now().UTC().Format(time.RFC3339Nano)),
+		ID:          mapper.String(user.ID),
+	}
+}
+
+// showAccount shows where the person's money goes.
+func (p *Portal) showAccount(c *gin.Context) error {
+	ctx := c.Request.Context()
+	user, _ := p.person(ctx)
+	now, err := p.current(ctx, user)
+	if err != nil {
+		return err
+	}
+	view := templates.AccountView{Page: p.frame(c.Request, templates.Account, i18n.T(ctx, "account.title"))}
+	if now.linked {
+		view.Linked, view.Inactive = true, now.inactive
+		view.Since = i18n.T(ctx, "account.since", "date", i18n.Date(ctx, now.changedAt.In(p.Location)))
+		if view.Card, err = p.card(ctx, now.fa, now.provider); err != nil {
+			return err
+		}
+	}
+	web.Render(c, http.StatusOK, templates.AccountPage(view))
+	return nil
+}
+
+// card shows an account by its financial address. One that fits no strategy any more is shown without its number.
+func (p *Portal) card(ctx context.Context, fa string, provider mapper.AccountProvider) (templates.AccountCard, error) {
+	card := templates.AccountCard{
+		Icon: string(provider.Kind), Kind: i18n.T(ctx, "account_kind."+string(provider.Kind)), Provider: provider.Name,
+		Number: templates.Masked{Shown: i18n.T(ctx, "account.unknown_number"), Spoken: i18n.T(ctx, "account.unknown_number")},
+	}
+	if card.Provider == "" {
+		card.Provider = provider.Code
+	}
+	if account, err := p.Strategies.Deconstruct(ctx, fa); err == nil {
+		card.Number = masked(ctx, account.Kind, account.Number)
+	}
+	if provider.Kind != mapper.Bank || provider.Subcode == "" {
+		return card, nil
+	}
+	branch, err := p.Directory.Branch(ctx, provider.Code, provider.Subcode)
+	switch {
+	case errors.Is(err, mapper.ErrNotFound): // the bank linked it itself, or the branch was closed
+		card.Branch = i18n.T(ctx, "check.branch_code", "code", provider.Subcode)
+	case err != nil:
+		return card, err
+	default:
+		card.Branch = branchName(ctx, branch)
+	}
+	return card, nil
+}
+
+func branchName(ctx context.Context, b mapper.Branch) string {
+	return i18n.T(ctx, "account.branch", "branch", b.Name, "town", b.Town)
+}
+
+// masked hides most of an account number. An e-mail address ends like many others, so of it the domain is shown.
+func masked(ctx context.Context, kind mapper.Kind, number string) templates.Masked {
+	if local, domain, ok := strings.Cut(number, "@"); ok && kind == mapper.EmailWallet {
+		shown := "•••@" + domain
+		if letters := []rune(local); len(letters) > 2 {
+			shown = string(letters[0]) + shown
+		}
+		return templates.Masked{Shown: shown, Spoken: i18n.T(ctx, "account.email_spoken", "address", strings.ReplaceAll(shown, "•••", ""))}
+	}
+	shown := mapper.Mask(number)
+	rest := strings.TrimLeft(shown, "•")
+	if rest == "" {
+		return templates.Masked{Shown: shown, Spoken: i18n.T(ctx, "account.unknown_number")}
+	}
+	// Set apart, the characters are read one by one instead of as a number.
+	return templates.Masked{Shown: "•••• " + rest, Spoken: i18n.T(ctx, "account.number_spoken", "digits", strings.Join(strings.Split(rest, ""), " "))}
+}

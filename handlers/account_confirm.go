@@ -1,0 +1,207 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"spar/mapper"
+	"spar/templates"
+	"spar/web"
+	"spar/web/i18n"
+)
+
+// check shows everything once more before it counts. It is the one page with the account number in full.
+func (p *Portal) check(c *gin.Context) error {
+	ctx := c.Request.Context()
+	draft, chosen, ok, err := p.complete(c)
+	if err != nil || !ok {
+		return err
+	}
+	user, _ := p.person(ctx)
+	now, err := p.current(ctx, user)
+	if err != nil {
+		return err
+	}
+	if now.state() != draft.Base {
+		p.Sessions.ClearDraft(ctx)
+		return stale
+	}
+	kind := mapper.Kind(draft.Kind)
+	view := templates.CheckView{
+		Page:     p.frame(c.Request, templates.Account, i18n.T(ctx, "check.title")),
+		Changing: now.linked, BackHref: choicePath(kind) + detailsStep, Rows: checkRows(ctx, draft, chosen),
+	}
+	if now.linked {
+		if view.Current, err = p.card(ctx, now.fa, now.provider); err != nil {
+			return err
+		}
+	}
+	web.Render(c, http.StatusOK, templates.CheckPage(view))
+	return nil
+}
+
+// complete returns the draft if nothing is missing in it, and otherwise sends the person to what is.
+func (p *Portal) complete(c *gin.Context) (web.Draft, choice, bool, error) {
+	draft, ok := p.Sessions.Draft(c.Request.Context())
+	if !ok {
+		web.Redirect(c, kindPath)
+		return web.Draft{}, choice{}, false, nil
+	}
+	path := choicePath(mapper.Kind(draft.Kind))
+	chosen, ok, err := p.choice(c.Request.Context(), draft)
+	switch {
+	case err != nil:
+		return web.Draft{}, choice{}, false, err
+	case !ok:
+		web.Redirect(c, path)
+	case draft.Account == "":
+		web.Redirect(c, path+detailsStep)
+	default:
+		return draft, chosen, true, nil
+	}
+	return web.Draft{}, choice{}, false, nil
+}
+
+func checkRows(ctx context.Context, draft web.Draft, chosen choice) []templates.Row {
+	kind := mapper.Kind(draft.Kind)
+	path := choicePath(kind)
+	number := templates.Row{
+		Key: i18n.T(ctx, "details.label."+draft.Kind), Value: draft.Account, Strong: true,
+		ChangeHref: path + detailsStep, ChangeWhat: i18n.T(ctx, "check.change_number"),
+	}
+	rows := []templates.Row{{
+		Key: i18n.T(ctx, "check.kind"), Value: i18n.T(ctx, "account_kind."+draft.Kind),
+		ChangeHref: kindPath, ChangeWhat: i18n.T(ctx, "check.change_kind"),
+	}}
+	if kind != mapper.Bank {
+		if kind == mapper.MobileWallet {
+			number.Value = readablePhone(draft.Account)
+		}
+		return append(rows, templates.Row{
+			Key: i18n.T(ctx, "check.provider"), Value: chosen.provider.Name,
+			ChangeHref: path, ChangeWhat: i18n.T(ctx, "check.change_provider"),
+		}, number)
+	}
+	return append(rows, templates.Row{
+		Key: i18n.T(ctx, "check.bank"), Value: chosen.provider.Name,
+		ChangeHref: path, ChangeWhat: i18n.T(ctx, "check.change_bank"),
+	}, templates.Row{
+		Key: i18n.T(ctx, "check.branch"), Value: branchName(ctx, chosen.branch),
+		Detail:     i18n.T(ctx, "check.branch_code", "code", chosen.branch.Code),
+		ChangeHref: path, ChangeWhat: i18n.T(ctx, "check.change_branch"),
+	}, number)
+}
+
+// confirm makes the change: a link if there is none, else an update. It counts once, however often it is sent: the draft's
+// reference is the message's id, which the mapper accepts once, and the draft is gone afterwards.
+func (p *Portal) confirm(c *gin.Context) error {
+	ctx := c.Request.Context()
+	if _, ok := p.Sessions.Draft(ctx); !ok {
+		web.Redirect(c, donePath)
+		return nil
+	}
+	draft, chosen, ok, err := p.complete(c)
+	if err != nil || !ok {
+		return err
+	}
+	fa, err := p.address(ctx, draft, chosen)
+	if err != nil {
+		return err
+	}
+	user, _ := p.person(ctx)
+	now, err := p.current(ctx, user)
+	if err != nil {
+		return err
+	}
+	if now.state() != draft.Base {
+		if strings.EqualFold(now.fa, fa) { // the same confirmation was sent a moment ago
+			web.Redirect(c, donePath)
+			return nil
+		}
+		p.Sessions.ClearDraft(ctx)
+		return stale
+	}
+	return p.change(c, user, draft, fa, now.linked)
+}
+
+// address constructs the financial address of a complete draft.
+func (p *Portal) address(ctx context.Context, draft web.Draft, chosen choice) (string, error) {
+	kind := mapper.Kind(draft.Kind)
+	attributes := map[string]string{numberFields[kind].Name: draft.Account}
+	if kind == mapper.Bank {
+		attributes["bank_code"], attributes["branch_code"] = chosen.branch.DFSP, chosen.branch.Code
+	} else {
+		attributes["provider_code"] = chosen.provider.Code
+	}
+	return p.Strategies.Construct(ctx, kind, attributes)
+}
+
+func (p *Portal) change(c *gin.Context, user web.User, draft web.Draft, fa string, linked bool) error {
+	ctx := c.Request.Context()
+	action, do := mapper.Link, p.Mapper.Link
+	if linked {
+		action, do = mapper.Update, p.Mapper.Update
+	}
+	item := p.item(user)
+	item.FA = mapper.String(fa)
+	item.Locale = mapper.String(i18n.Language(ctx))
+	if name := user.Name; utf8.RuneCountInString(name) <= 256 && !strings.ContainsFunc(name, unicode.IsControl) {
+		item.Name = mapper.String(name)
+	}
+	results, err := do(ctx, actor(draft.Reference), []mapper.Item{item})
+	if errors.Is(err, mapper.ErrDuplicateMessage) { // the same confirmation is under way in another request
+		web.Redirect(c, donePath)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s the person's account: %w", action, err)
+	}
+	if r := results[0]; r.Status != mapper.Succeeded {
+		p.Sessions.ClearDraft(ctx)
+		if r.Code == mapper.FAInvalid {
+			return refused
+		}
+		return stale // linked or unlinked by someone else since we looked
+	}
+	p.Sessions.Finish(ctx, web.Done{Action: string(action), ChangeID: results[0].ChangeID, At: p.Now()})
+	web.Redirect(c, donePath)
+	return nil
+}
+
+// done shows the outcome of the last change.
+func (p *Portal) done(c *gin.Context) error {
+	ctx := c.Request.Context()
+	done, ok := p.Sessions.Done(ctx)
+	if !ok {
+		web.Redirect(c, accountPath)
+		return nil
+	}
+	user, _ := p.person(ctx)
+	now, err := p.current(ctx, user)
+	if err != nil {
+		return err
+	}
+	if removed := done.Action == string(mapper.Unlink); removed == now.linked { // it was changed again since
+		web.Redirect(c, accountPath)
+		return nil
+	}
+	heading := i18n.T(ctx, "done."+done.Action)
+	view := templates.DoneView{
+		Page: p.frame(c.Request, templates.Account, heading), Heading: heading, Reference: done.ChangeID,
+		When: i18n.DateTime(ctx, done.At.In(p.Location)), Removed: !now.linked,
+	}
+	if now.linked {
+		if view.Card, err = p.card(ctx, now.fa, now.provider); err != nil {
+			return err
+		}
+	}
+	web.Render(c, http.StatusOK, templates.DonePage(view))
+	return nil
+}

@@ -1,0 +1,68 @@
+package handlers
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"spar/mapper"
+	"spar/templates"
+	"spar/web"
+	"spar/web/i18n"
+)
+
+// askRemove shows what would be removed.
+func (p *Portal) askRemove(c *gin.Context) error {
+	ctx := c.Request.Context()
+	user, _ := p.person(ctx)
+	now, err := p.current(ctx, user)
+	if err != nil {
+		return err
+	}
+	if !now.linked {
+		web.Redirect(c, accountPath)
+		return nil
+	}
+	view := templates.RemoveView{Page: p.frame(c.Request, templates.Account, i18n.T(ctx, "remove.title")), State: now.state()}
+	if view.Card, err = p.card(ctx, now.fa, now.provider); err != nil {
+		return err
+	}
+	web.Render(c, http.StatusOK, templates.RemovePage(view))
+	return nil
+}
+
+// remove unlinks the account that the person saw. Sent a second time it does nothing and shows the outcome of the first.
+func (p *Portal) remove(c *gin.Context) error {
+	ctx := c.Request.Context()
+	user, _ := p.person(ctx)
+	now, err := p.current(ctx, user)
+	if err != nil {
+		return err
+	}
+	if !now.linked {
+		web.Redirect(c, donePath)
+		return nil
+	}
+	if c.PostForm("state") != now.state() {
+		return stale
+	}
+	item := p.item(user)
+	item.FA = mapper.String(now.fa) // the mapper refuses if the link leads elsewhere by now
+	results, err := p.Mapper.Unlink(ctx, actor(rand.Text()), []mapper.Item{item})
+	if err != nil {
+		return fmt.Errorf("unlink the person's account: %w", err)
+	}
+	switch r := results[0]; {
+	case r.Status == mapper.Succeeded:
+		p.Sessions.Finish(ctx, web.Done{Action: string(mapper.Unlink), ChangeID: r.ChangeID, At: p.Now()})
+		web.Redirect(c, donePath)
+		return nil
+	case r.Code == mapper.IDInvalid:
+		return stale
+	default:
+		return errors.New("unlink the person's account: answered " + string(r.Code))
+	}
+}

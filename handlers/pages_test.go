@@ -1,0 +1,266 @@
+package handlers_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"spar/mapper"
+	"spar/templates"
+	"spar/web"
+)
+
+// begun is the browser of somebody who has chosen a kind of account, and the bank or provider if there is one.
+func (p *portal) begun(t *testing.T, kind, path, field, value string) *browser {
+	t.Helper()
+	b := p.signedIn(t, amina)
+	s := b.leadsTo(b.submit(b.get("/account/change"), "main form", url.Values{"kind": {kind}}), path)
+	if value != "" {
+		if kind == string(mapper.Bank) {
+			s = b.get(path + "?q=green")
+		}
+		b.leadsTo(b.submit(s, "main form[method=post]", url.Values{field: {value}}), path+"/details")
+	}
+	return b
+}
+
+// What cannot be accepted comes back with the values kept and a message at the field, as a page and as a fragment.
+func TestDetailsToCorrect(t *testing.T) {
+	p := newPortal(t)
+	bank := p.begun(t, "bank", "/account/change/bank", "branch", "GREENVAL:001")
+	mobile := p.begun(t, "mobile_wallet", "/account/change/wallet", "provider", "PESAGO")
+	email := p.begun(t, "email_wallet", "/account/change/email", "provider", "MAILPAY")
+	for _, test := range []struct {
+		name         string
+		b            *browser
+		path, field  string
+		typed, wants string
+	}{
+		{"nothing", bank, "/account/change/bank/details", "account_number", "  ", "Enter your account number"},
+		{"too short", bank, "/account/change/bank/details", "account_number", "12-3", "Enter an account number with 4 to 34 letters and digits"},
+		{"too long", bank, "/account/change/bank/details", "account_number", strings.Repeat("1", 35), "Enter an account number with 4 to 34 letters and digits"},
+		{"other characters", bank, "/account/change/bank/details", "account_number", `1234@9.X"><b>`, "Enter an account number with 4 to 34 letters and digits"},
+		{"other digits", bank, "/account/change/bank/details", "account_number", "١٢٣٤٥", "Enter an account number with 4 to 34 letters and digits"},
+		{"no phone", mobile, "/account/change/wallet/details", "mobile_number", "", "Enter the phone number of your wallet"},
+		{"half a phone", mobile, "/account/change/wallet/details", "mobile_number", "0917 12", "Enter a complete phone number, like 0905 123 4567"},
+		{"a word", mobile, "/account/change/wallet/details", "mobile_number", "phone", "Enter a complete phone number, like 0905 123 4567"},
+		{"no address", email, "/account/change/email/details", "email_address", "", "Enter the e-mail address of your wallet"},
+		{"no domain", email, "/account/change/email/details", "email_address", "amina@", "Enter an e-mail address in the form name@example.org"},
+		{"two addresses", email, "/account/change/email/details", "email_address", "a@b.org@evil.org", "Enter an e-mail address in the form name@example.org"},
+		{"a name", email, "/account/change/email/details", "email_address", "Amina <a@b.org>", "Enter an e-mail address in the form name@example.org"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			form := test.b.get(test.path)
+			page := test.b.submit(form, "main form", url.Values{test.field: {test.typed}})
+			fragment := test.b.htmx().submit(form, "main form", url.Values{test.field: {test.typed}})
+			for _, s := range []*screen{page, fragment} {
+				s.t = t
+				if s.status != http.StatusUnprocessableEntity {
+					t.Fatalf("status %d, want 422", s.status)
+				}
+				s.has(".error-summary a", test.wants).has("#"+test.field+"-error", "Error: "+test.wants)
+				if value, _ := s.Find("#" + test.field).Attr("value"); value != test.typed {
+					t.Errorf("the value kept is %q, want %q", value, test.typed)
+				}
+				if !strings.HasPrefix(s.Find("title").Text(), "Error: ") {
+					t.Errorf("the title is %q", s.Find("title").Text())
+				}
+			}
+			if page.Find("header").Length() != 1 || strings.Contains(fragment.body, "<html") || !varies(page) {
+				t.Error("not a page without htmx, or not a fragment with it")
+			}
+			test.b.leadsTo(test.b.get("/account/check"), test.path)
+		})
+	}
+}
+
+func TestNumbersAreStoredInOneForm(t *testing.T) {
+	p := newPortal(t)
+	bank := p.begun(t, "bank", "/account/change/bank", "branch", "GREENVAL:002")
+	mobile := p.begun(t, "mobile_wallet", "/account/change/wallet", "provider", "PESAGO")
+	for _, test := range []struct {
+		b                        *browser
+		path, field, typed, want string
+	}{
+		{bank, "/account/change/bank/details", "account_number", "12 34–56-78\u00a090", "1234567890"},
+		{bank, "/account/change/bank/details", "account_number", "GB29 NWBK 6016 1331 9268 19", "GB29NWBK60161331926819"},
+		{mobile, "/account/change/wallet/details", "mobile_number", "(0917) 123-4567", "+63 917 123 4567"},
+		{mobile, "/account/change/wallet/details", "mobile_number", "+63 917 123 4567", "+63 917 123 4567"},
+		{mobile, "/account/change/wallet/details", "mobile_number", "+12025550101", "+1 202-555-0101"},
+	} {
+		s := test.b.submit(test.b.get(test.path), "main form", url.Values{test.field: {test.typed}})
+		test.b.leadsTo(s, "/account/check").has(".answers strong", test.want)
+		if s := test.b.htmx().submit(test.b.get(test.path), "main form", url.Values{test.field: {test.typed}}); s.header.Get("HX-Redirect") != "/account/check" {
+			t.Errorf("%s: htmx was answered %d and led to %q", test.typed, s.status, s.header.Get("HX-Redirect"))
+		}
+	}
+}
+
+// Only what the directory offers can be chosen.
+func TestChoicesOutsideTheDirectory(t *testing.T) {
+	p := newPortal(t)
+	b := p.signedIn(t, amina)
+	form := b.get("/account/change")
+	for _, kind := range []string{"", "cash", "bank' OR 1=1"} {
+		b.submit(form, "main form", url.Values{"kind": {kind}}).shows(http.StatusUnprocessableEntity, "Where do you want your money to go?").
+			has("#kind-error", "Error: Choose a bank account or a wallet")
+		if s := b.htmx().submit(form, "main form", url.Values{"kind": {kind}}); s.status != http.StatusUnprocessableEntity || strings.Contains(s.body, "<html") {
+			t.Errorf("htmx: status %d, not a fragment", s.status)
+		}
+	}
+	bank := p.begun(t, "bank", "/account/change/bank", "", "")
+	form = bank.get("/account/change/bank?q=green")
+	for _, branch := range []string{"", "GREENVAL", "GREENVAL:003", "GREENVAL:999", "CLOSED:001", "PESAGO:001", "X:Y:Z"} {
+		bank.submit(form, "#results form", url.Values{"branch": {branch}}).shows(http.StatusUnprocessableEntity, "Which bank branch holds your account?").
+			has(".error-summary a", "Search for your branch and choose it from the list")
+	}
+	mobile := p.begun(t, "mobile_wallet", "/account/change/wallet", "", "")
+	form = mobile.get("/account/change/wallet")
+	for _, provider := range []string{"", "NOBODY", "MAILPAY", "GREENVAL"} {
+		mobile.submit(form, "main form", url.Values{"provider": {provider}}).shows(http.StatusUnprocessableEntity, "Which mobile wallet do you use?")
+	}
+}
+
+func TestSearch(t *testing.T) {
+	p := newPortal(t)
+	b := p.begun(t, "bank", "/account/change/bank", "", "")
+	for _, test := range []struct{ query, heading, first string }{
+		{"green", "2 branches found", "Green Valley Bank Harbour Port Marisol · code 002"},
+		{"  SQUARE kitemba ", "1 branch found", "Green Valley Bank Market Square Kitemba · code 001"},
+		{"closed", "No branch found", ""},
+		{"old mill", "No branch found", ""},
+		{"%", "No branch found", ""},
+		{`"><script>`, "No branch found", ""},
+		{"", "", ""},
+	} {
+		q := "?q=" + url.QueryEscape(test.query)
+		fragment := b.htmx().get("/directory/search" + q)
+		for _, s := range []*screen{fragment, b.get("/directory/search" + q), b.get("/account/change/bank" + q)} {
+			if s.status != http.StatusOK {
+				t.Errorf("%s: status %d", s.path, s.status)
+			}
+			s.has("#results h2", test.heading).lacks("<script>")
+			if got := firstFound(s); got != test.first {
+				t.Errorf("%s: first is %q, want %q", s.path, got, test.first)
+			}
+		}
+		if strings.Contains(fragment.body, "<html") || !varies(fragment) {
+			t.Error("htmx did not get a fragment that says it varies")
+		}
+	}
+	if s := b.htmx().get("/directory/search?q=" + strings.Repeat("a", 5000)); s.status != http.StatusOK {
+		t.Errorf("a long search: status %d", s.status)
+	}
+}
+
+// varies reports whether the answer says that it depends on who asks.
+func varies(s *screen) bool {
+	return strings.Contains(strings.Join(s.header.Values("Vary"), ","), "HX-Request")
+}
+
+// firstFound is the text of the first branch found.
+func firstFound(s *screen) string {
+	var parts []string
+	for _, node := range s.Find("#results .pick").First().Find(".pick-text > span").EachIter() {
+		parts = append(parts, strings.TrimSpace(node.Text()))
+	}
+	return strings.Join(parts, " ")
+}
+
+// open are the routes that need no login; every other one is tried without.
+var open = map[string]bool{"GET /": true, "POST /language": true}
+
+func TestNotSignedIn(t *testing.T) {
+	p := newPortal(t)
+	tried := 0
+	for _, route := range p.engine.Routes() {
+		if open[route.Method+" "+route.Path] {
+			continue
+		}
+		tried++
+		for _, user := range []*web.User{nil, &staff} {
+			b := p.browser(t)
+			if user != nil {
+				b.logIn(*user)
+			}
+			home := b.get("/")
+			token, _ := home.Find("[name=" + templates.FormTokenField + "]").Attr("value")
+			form := url.Values{templates.FormTokenField: {token}}
+			for name, s := range map[string]*screen{"page": b.send(route.Method, route.Path, form), "htmx": b.htmx().send(route.Method, route.Path, form)} {
+				if s.status == http.StatusOK || s.status >= 500 || strings.Contains(s.body, "account-provider") {
+					t.Errorf("%s %s as %s by %v: status %d", route.Method, route.Path, name, user, s.status)
+				}
+			}
+		}
+	}
+	if tried < 20 {
+		t.Errorf("only %d routes tried", tried)
+	}
+	s := p.browser(t).get("/account/history")
+	if got := s.header.Get("Location"); got != "/auth/login/national-id?return=%2Faccount%2Fhistory" {
+		t.Errorf("not signed in: status %d to %q", s.status, got)
+	}
+}
+
+// No form is accepted from another site, or without the token of the session.
+func TestCrossSite(t *testing.T) {
+	p := newPortal(t)
+	b := p.signedIn(t, amina)
+	check := b.toCheck("GREENVAL:001", "11112222")
+	evil := &browser{t: t, portal: p, client: b.client, header: http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}}}
+	token, _ := check.Find("main [name=" + templates.FormTokenField + "]").Attr("value")
+	for _, route := range p.engine.Routes() {
+		if route.Method != http.MethodPost {
+			continue
+		}
+		for name, s := range map[string]*screen{
+			"another site":    evil.send(http.MethodPost, route.Path, url.Values{templates.FormTokenField: {token}}),
+			"no token":        b.send(http.MethodPost, route.Path, nil),
+			"another's token": b.send(http.MethodPost, route.Path, url.Values{templates.FormTokenField: {"x" + token}}),
+		} {
+			s.shows(http.StatusForbidden, "We could not accept that")
+			if s.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s, %s: may be cached", route.Path, name)
+			}
+		}
+	}
+	if got := p.stored(t, amina.ID); got.Code != mapper.IDNotFound {
+		t.Errorf("stored %+v", got)
+	}
+	b.leadsTo(b.submit(check, "main form", nil), "/account/done").shows(http.StatusOK, "Your account is linked")
+}
+
+func TestHome(t *testing.T) {
+	p := newPortal(t)
+	s := p.browser(t).get("/").shows(http.StatusOK, "Choose where your benefits are paid").has("main .button", "Continue with National ID")
+	if href, _ := s.Find("main .button").Attr("href"); href != "/auth/login/national-id" {
+		t.Errorf("the button leads to %q", href)
+	}
+	p.signedIn(t, amina).get("/").has("main .button", "Go to your account").lacks(amina.ID)
+}
+
+func TestLanguage(t *testing.T) {
+	p := newPortal(t)
+	b := p.signedIn(t, amina)
+	account := b.get("/account")
+	token, _ := account.Find("[name=" + templates.FormTokenField + "]").Attr("value")
+	for back, want := range map[string]string{"/account": "/account", "https://evil.example/": "/", "//evil.example": "/", "": "/"} {
+		s := b.send(http.MethodPost, "/language", url.Values{templates.FormTokenField: {token}, "language": {"en"}, "return_to": {back}})
+		if got := s.header.Get("Location"); s.status != http.StatusSeeOther || got != want {
+			t.Errorf("return to %q: status %d to %q, want %s", back, s.status, got, want)
+		}
+	}
+	if lang, _ := b.get("/account").Find("html").Attr("lang"); lang != "en" {
+		t.Errorf("the language is %q", lang)
+	}
+}
+
+func TestErrorPages(t *testing.T) {
+	p := newPortal(t)
+	b := p.signedIn(t, amina)
+	b.get("/nowhere").shows(http.StatusNotFound, "We cannot find this page")
+	b.send(http.MethodDelete, "/account", nil).shows(http.StatusForbidden, "We could not accept that")
+	token, _ := b.get("/account").Find("[name=" + templates.FormTokenField + "]").Attr("value")
+	b.send(http.MethodPost, "/account/history", url.Values{templates.FormTokenField: {token}}).shows(http.StatusMethodNotAllowed, "This page cannot be used like that")
+}

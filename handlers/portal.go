@@ -1,0 +1,132 @@
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"spar/keymgr"
+	"spar/mapper"
+	"spar/templates"
+	"spar/web"
+	"spar/web/i18n"
+)
+
+// SelfService is the portal's reference id as a partner of the mapper.
+const SelfService = "SPAR-SELF-SERVICE"
+
+// Portal is the pages for beneficiaries. It acts for the person of the session and for nobody else: the ID it hands to the
+// mapper is always the session's. What is typed into it waits in the session until it is confirmed, and is never part of
+// an address.
+type Portal struct {
+	Mapper     mapper.Mapper
+	History    History
+	Directory  Directory
+	Strategies Strategies
+	Partners   Partners
+	Sessions   *web.Sessions
+	Login      *Login
+	Region     string         // ISO 3166 code of the country that phone numbers without a country code belong to
+	Location   *time.Location // the time zone of the dates shown
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
+// History lists the changes of an ID's link, newest first.
+type History interface {
+	History(ctx context.Context, id mapper.ID, limit int) ([]mapper.Change, error)
+}
+
+// Directory finds the banks, branches and wallet providers that can be chosen. An error that is [mapper.ErrNotFound]
+// says that there is no such active one.
+type Directory interface {
+	Providers(ctx context.Context, kind mapper.Kind) ([]mapper.DFSP, error)
+	Provider(ctx context.Context, code string) (mapper.DFSP, error)
+	Branch(ctx context.Context, dfsp, code string) (mapper.Branch, error)
+	SearchBranches(ctx context.Context, text string, limit int) ([]mapper.Branch, error)
+}
+
+// Strategies makes financial addresses and takes them apart.
+type Strategies interface {
+	Construct(ctx context.Context, kind mapper.Kind, attributes map[string]string) (string, error)
+	Deconstruct(ctx context.Context, fa string) (mapper.Account, error)
+}
+
+// Partners tells a partner's name.
+type Partners interface {
+	Get(ctx context.Context, referenceID string) (keymgr.Partner, error)
+}
+
+// Routes adds the pages to a router whose requests are within [web.Sessions.Protect] and [web.Sessions.Localize].
+func (p *Portal) Routes(r gin.IRouter) {
+	r.GET("/", p.page(p.home))
+	r.POST("/language", p.page(p.chooseLanguage))
+
+	own := r.Group("", p.Login.RequireBeneficiary())
+	fresh := func(formPath string) gin.HandlerFunc { return p.Login.RequireFresh(web.FreshAge, formPath) }
+	own.GET(accountPath, p.page(p.showAccount))
+	own.GET("/account/history", p.page(p.showHistory))
+	own.GET("/directory/search", p.page(p.searchDirectory))
+
+	own.GET(kindPath, fresh(kindPath), p.page(p.askKind))
+	own.POST(kindPath, p.page(p.chooseKind))
+	own.GET(bankPath, p.page(p.askBranch))
+	own.POST(bankPath, p.page(p.chooseBranch))
+	own.GET(bankPath+detailsStep, p.page(p.askDetails(mapper.Bank)))
+	own.POST(bankPath+detailsStep, p.page(p.takeDetails(mapper.Bank)))
+	for kind, path := range walletPaths {
+		own.GET(path, p.page(p.askWallet(kind)))
+		own.POST(path, p.page(p.chooseWallet(kind)))
+		own.GET(path+detailsStep, p.page(p.askDetails(kind)))
+		own.POST(path+detailsStep, p.page(p.takeDetails(kind)))
+	}
+	own.GET(checkPath, p.page(p.check))
+	own.POST(accountPath, fresh(checkPath), p.page(p.confirm))
+	own.GET(donePath, p.page(p.done))
+
+	own.GET(removePath, p.page(p.askRemove))
+	own.POST(removePath, fresh(removePath), p.page(p.remove))
+}
+
+// page makes a gin handler of ours: what it returns as an error becomes a page.
+func (p *Portal) page(handle func(c *gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := handle(c); err != nil {
+			p.fail(c, err)
+		}
+	}
+}
+
+// frame fills what all pages share. It takes the flash message, so it belongs to a page that is about to be shown.
+func (p *Portal) frame(r *http.Request, section templates.Section, title string) templates.Page {
+	ctx := r.Context()
+	_, signedIn := p.person(ctx)
+	page := templates.Page{
+		Title: title, Section: section, SignedIn: signedIn,
+		FormToken: p.Sessions.FormToken(ctx), Path: r.URL.Path,
+	}
+	if r.Method == http.MethodGet {
+		page.Path = r.URL.RequestURI()
+	}
+	if key := p.Sessions.TakeFlash(ctx); key != "" {
+		page.Flash = i18n.T(ctx, key)
+	}
+	return page
+}
+
+// person is the signed-in beneficiary. Staff are nobody here.
+func (p *Portal) person(ctx context.Context) (web.User, bool) {
+	user, ok := p.Sessions.User(ctx)
+	return user, ok && user.Audience == web.Beneficiary && user.ID != ""
+}
+
+// titled marks the title of a page whose form has to be corrected.
+func titled(ctx context.Context, title, problem string) string {
+	if problem == "" {
+		return title
+	}
+	return i18n.T(ctx, "error.title", "title", title)
+}
