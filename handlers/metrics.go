@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"spar/keymgr"
 	"spar/mapper"
+	"spar/web"
 )
 
 const (
@@ -68,27 +68,14 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: 2 * scrapeTimeout, ErrorHandling: promhttp.ContinueOnError})
 }
 
-// Requests counts and times every request by the template of its route, never by its path.
-func (m *Metrics) Requests() gin.HandlerFunc {
-	return func(c *gin.Context) {
-		start := time.Now()
-		c.Next()
-		route := c.FullPath()
-		if route == "" {
-			route = unmatchedRoute
-		}
-		method := knownMethod(c.Request.Method)
-		m.requests.WithLabelValues(route, method, strconv.Itoa(c.Writer.Status()/100)+"xx").Inc()
-		m.duration.WithLabelValues(route, method).Observe(time.Since(start).Seconds())
+// Served counts and times a request of the public listener; see web.FrontOptions.
+func (m *Metrics) Served(s web.Served) {
+	route := s.Route
+	if route == "" {
+		route = unmatchedRoute
 	}
-}
-
-func knownMethod(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost:
-		return method
-	}
-	return "other"
+	m.requests.WithLabelValues(route, s.Method, strconv.Itoa(s.Status/100)+"xx").Inc()
+	m.duration.WithLabelValues(route, s.Method).Observe(s.Duration.Seconds())
 }
 
 // Items counts how the items of a batch were answered.

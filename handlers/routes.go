@@ -1,0 +1,91 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"spar/static"
+	"spar/web"
+)
+
+const partnerPrefix = "/mapper/"
+
+// Routes is the whole public URL table: what is mounted where, and what stands before it. The paths themselves are in the
+// Routes and Register methods of the parts.
+//
+//	/mapper/…      partner API: signed calls, no sessions, no cookies
+//	/static/…      files that are the same for everybody
+//	everything else: pages, within the browser's session and behind the check for forged forms
+type Routes struct {
+	Partner  *PartnerAPI
+	Portal   *Portal
+	Login    *Login
+	Sessions *web.Sessions
+}
+
+// Handler builds the table.
+func (r Routes) Handler() http.Handler {
+	partner, files := r.partner(), noteRoute(static.Prefix, static.Handler())
+	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused))
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		switch {
+		case strings.HasPrefix(req.URL.Path, partnerPrefix):
+			partner.ServeHTTP(w, req)
+		case strings.HasPrefix(req.URL.Path, static.Prefix):
+			files.ServeHTTP(w, req)
+		default:
+			pages.ServeHTTP(w, req)
+		}
+	})
+}
+
+func (r Routes) partner() http.Handler {
+	engine := newEngine()
+	engine.NoRoute(PartnerNoRoute)
+	engine.NoMethod(PartnerNoMethod)
+	r.Partner.Routes(engine)
+	return engine
+}
+
+func (r Routes) pages() http.Handler {
+	engine := newEngine()
+	engine.NoRoute(r.Portal.NotFound)
+	engine.NoMethod(r.Portal.MethodNotAllowed)
+	engine.Use(r.Sessions.Localize())
+	r.Portal.Routes(engine)
+	r.Login.Register(engine)
+	return engine
+}
+
+// newEngine makes a router without gin's own log, recovery and trust in proxies: web.Front has them.
+func newEngine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	_ = engine.SetTrustedProxies(nil) // only a malformed list is an error
+	engine.Use(web.Route())
+	return engine
+}
+
+func noteRoute(route string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		web.NoteRoute(r.Context(), route)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Panicked answers a request whose handling broke, in the form its caller can read.
+func (r Routes) Panicked() http.HandlerFunc {
+	partner := newEngine()
+	partner.NoRoute(PartnerFault)
+	return func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasPrefix(req.URL.Path, partnerPrefix) {
+			partner.ServeHTTP(w, req)
+			return
+		}
+		web.WriteFailure(w, http.StatusInternalServerError, web.RequestID(req.Context()))
+	}
+}
