@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const minimal = "base_url: https://spar.example.org\n"
@@ -188,5 +189,47 @@ func TestDumpHidesSecrets(t *testing.T) {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("the dump lacks %q:\n%s", part, text)
 		}
+	}
+}
+
+func TestDeployedExampleIsValidAndComplete(t *testing.T) {
+	_, key := tlsFiles(t)
+	environ := []string{"SPAR_LOGIN_PROVIDERS__0__CLIENT_KEY=" + key, "SPAR_LOGIN_PROVIDERS__1__CLIENT_SECRET=x"}
+	code, stdout, stderr := command(t, "", environ, "config", "check", "--config", "deploy/spar.yaml")
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	// Every key of the configuration is explained in the example, if only in a comment.
+	example, err := os.ReadFile("deploy/spar.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(strings.TrimPrefix(stdout, "ok\n")) {
+		key, _, isKey := strings.Cut(strings.TrimLeft(line, " -"), ":")
+		// mapper.url and the like say what this build cannot do.
+		if isKey && key != "url" && !strings.Contains(string(example), key+":") {
+			t.Errorf("deploy/spar.yaml does not mention %s", key)
+		}
+	}
+}
+
+func TestDumpReadsBackTheSame(t *testing.T) {
+	cfg, err := loadConfig(configFile(t, full), nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range cfg.LoginProviders {
+		cfg.LoginProviders[i].ClientSecret = redacted
+	}
+	text, err := cfg.dump()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := loadConfig(configFile(t, string(text)), nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(cfg, again, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the dump reads back differently (-before +after):\n%s", diff)
 	}
 }

@@ -88,7 +88,7 @@ func TestEveryRuleNamesItsKey(t *testing.T) {
 }
 
 func TestWaysOfServingThatAreAllowed(t *testing.T) {
-	certificate, key := certificateFiles(t)
+	certificate, key := tlsFiles(t)
 	for _, test := range []struct {
 		name    string
 		environ []string
@@ -107,8 +107,8 @@ func TestWaysOfServingThatAreAllowed(t *testing.T) {
 	}
 }
 
-// certificateFiles writes a self-signed certificate and its key.
-func certificateFiles(t *testing.T) (certificate, key string) {
+// tlsFiles writes a self-signed certificate and its key.
+func tlsFiles(t *testing.T) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
