@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"spar/internal/demo"
 )
 
 // Exit statuses, as documented.
@@ -21,6 +23,8 @@ const (
 type commandLine struct {
 	Config string `help:"Configuration file (default: $$SPAR_CONFIG, else spar.yaml)." placeholder:"FILE"`
 
+	Demo    demoCommand    `cmd:"" help:"Run a complete demonstration on this machine; everything in it is invented."`
+	Serve   serveCommand   `cmd:"" help:"Run the portal and the partner API."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, or show its state."`
 	Partner partnerCommand `cmd:"" help:"Onboard partner systems: who they are, what they may do, their certificates."`
 	Sign    signCommand    `cmd:"" help:"Print the Signature header for the body on stdin."`
@@ -63,6 +67,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		kong.Description("Social Payments Account Registry: keeps which account each person's social payments go to."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.Vars{"demo_provider": demo.ProviderAddress},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)
 	if err != nil {

@@ -111,7 +111,7 @@ func (c *Config) fillProviderDefaults() {
 			p.Scopes = []string{"openid", "profile"}
 		}
 		if len(p.SigningAlgorithms) == 0 {
-			p.SigningAlgorithms = []string{"RS256", "PS256", "ES256"}
+			p.SigningAlgorithms = []string{"RS256", "PS256"}
 		}
 		if p.Userinfo == "" {
 			p.Userinfo = "none"

@@ -8,6 +8,8 @@ import (
 	"spar/web"
 )
 
+const requestIDKey = "request_id"
+
 // newLogger writes JSON lines, each with the id of the request it belongs to. The level has been validated.
 func newLogger(w io.Writer, level string) *slog.Logger {
 	var l slog.Level
@@ -21,8 +23,10 @@ func newLogger(w io.Writer, level string) *slog.Logger {
 type requestHandler struct{ slog.Handler }
 
 func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
-	if id := web.RequestID(ctx); id != "" {
-		r.AddAttrs(slog.String("request_id", id))
+	named := false
+	r.Attrs(func(a slog.Attr) bool { named = a.Key == requestIDKey; return !named })
+	if id := web.RequestID(ctx); id != "" && !named {
+		r.AddAttrs(slog.String(requestIDKey, id))
 	}
 	return h.Handler.Handle(ctx, r)
 }

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"spar/handlers"
+	"spar/internal/keyring"
+	"spar/keymgr"
+	"spar/mapper"
+	"spar/migrations"
+	"spar/web"
+)
+
+const purgeInterval = time.Minute
+
+// app is one running registry. The end-to-end tests build the same one as serve does.
+type app struct {
+	cfg       Config
+	log       *slog.Logger
+	db        *sqlx.DB
+	register  *keymgr.Register
+	directory *mapper.Directory
+	service   *mapper.Service
+	health    *handlers.Health
+	purges    []func(context.Context) error
+
+	providers *web.Providers
+	listeners listeners
+	public    *web.Server
+	ops       *web.Server
+}
+
+// newApp builds everything that the configuration describes: after it, only requests are missing. Pending migrations are
+// applied, and missing keys of an empty database created. The app closes the listeners, also when it cannot be built.
+func newApp(ctx context.Context, cfg Config, l listeners, log *slog.Logger) (_ *app, err error) {
+	a := &app{cfg: cfg, log: log, listeners: l}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if a.db, err = openDatabase(ctx, cfg.Database.URL); err != nil {
+		return nil, err
+	}
+	applied, err := migrations.Up(ctx, a.db)
+	if err != nil {
+		return nil, err
+	}
+	if applied > 0 {
+		log.Info("database schema brought up to date", "migrations", applied)
+	}
+	ring, err := a.openKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.build(ring)
+}
+
+// openKeys opens SPAR's own keys, and says so when it had to make them: without a backup, losing them loses every link.
+func (a *app) openKeys(ctx context.Context) (*keyring.Ring, error) {
+	ring, err := keyring.Open(ctx, a.db, a.cfg.Keys.Dir, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	a.register = keymgr.NewRegister(a.db, a.cfg.Application, time.Now)
+	created := ring.Created
+	path := filepath.Join(a.cfg.Keys.Dir, portalKeyFile)
+	isNew, err := openPortalKey(ctx, a.register, path, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if isNew {
+		created = append(created, path)
+	}
+	if len(created) > 0 {
+		a.log.Warn("created new keys: back them up now, without them the database cannot be read", "files", created)
+	}
+	return ring, nil
+}
+
+// build puts the services and handlers together.
+func (a *app) build(ring *keyring.Ring) (err error) {
+	a.directory = mapper.NewDirectory(a.db, time.Now)
+	strategies := mapper.NewStrategies(a.db, time.Now)
+	a.service, err = mapper.NewService(mapper.Config{
+		DB: a.db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
+		Strategies: strategies, Directory: a.directory,
+		MessageWindow: a.cfg.Mapper.MessageWindow, KnownDFSPOnly: a.cfg.Mapper.KnownDFSPOnly, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	sessions, err := web.NewSessions(a.db, ring.Sessions, web.SessionOptions{
+		BaseURL: a.cfg.BaseURL, Idle: a.cfg.Session.Idle, Lifetime: a.cfg.Session.Lifetime, Now: time.Now, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.purges = []func(context.Context) error{a.service.Purge, func(ctx context.Context) error {
+		_, err := sessions.Purge(ctx)
+		return err
+	}}
+	metrics := handlers.NewMetrics(version, a.db.DB)
+	metrics.WatchCertificates(a.register.List, time.Now)
+	a.health = handlers.NewHealth(a.db, metrics, a.log)
+	a.ops = &web.Server{Handler: a.health.Handler(), Log: a.log}
+	return a.buildPublic(sessions, strategies, metrics)
+}
+
+// buildPublic makes what the public listener serves.
+func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies, metrics *handlers.Metrics) (err error) {
+	var providers []web.LoginProvider
+	for _, p := range a.cfg.LoginProviders {
+		providers = append(providers, web.LoginProvider(p))
+	}
+	if a.providers, err = web.NewProviders(providers, a.cfg.BaseURL, time.Now); err != nil {
+		return err
+	}
+	login := &handlers.Login{
+		Sessions: sessions, Providers: a.providers, BaseURL: strings.TrimSuffix(a.cfg.BaseURL, "/"), Log: a.log, Now: time.Now,
+	}
+	portal := &handlers.Portal{
+		Mapper: a.service, History: a.service, Directory: a.directory, Strategies: strategies, Partners: a.register,
+		Sessions: sessions, Login: login, Region: a.cfg.Mapper.DefaultRegion, Location: time.Local, Now: time.Now, Log: a.log,
+	}
+	routes := handlers.Routes{
+		Portal: portal, Login: login, Sessions: sessions,
+		Partner: &handlers.PartnerAPI{
+			Mapper: a.service, Verifier: keymgr.NewLocal(a.register), Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
+			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
+		},
+	}
+	proxies, err := web.ParseProxies(a.cfg.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	front, err := web.Front(web.FrontOptions{
+		BaseURL: a.cfg.BaseURL, Proxies: proxies, Origins: a.providers.Origins, Log: a.log, Observe: metrics.Served,
+		Panicked: routes.Panicked(), Now: time.Now,
+	}, routes.Handler())
+	if err != nil {
+		return err
+	}
+	a.public = &web.Server{Handler: front, Log: a.log}
+	if a.cfg.TLS.Certificate != "" {
+		a.public.TLS, err = web.LoadCertificate(a.cfg.TLS.Certificate, a.cfg.TLS.Key, a.log, time.Now)
+	}
+	return err
+}
+
+// run serves until ctx ends, then answers the requests under way, and closes everything. The ops listener ends last: it
+// tells that the process is draining.
+func (a *app) run(ctx context.Context) error {
+	defer a.close()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	context.AfterFunc(ctx, func() {
+		a.log.Info("shutting down: answering the requests under way")
+		a.health.Drain()
+	})
+	var background sync.WaitGroup
+	background.Go(func() { a.purge(ctx) })
+	background.Go(func() { a.providers.Warm(ctx, a.log) })
+
+	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopOps()
+	opsEnded := make(chan error, 1)
+	go func() {
+		defer stop()
+		opsEnded <- a.ops.Run(opsCtx, a.listeners.ops)
+	}()
+	a.log.Info("serving", "address", a.listeners.public.Addr().String(), "ops_address", a.listeners.ops.Addr().String(),
+		"base_url", a.cfg.BaseURL, "version", version)
+
+	err := a.public.Run(ctx, a.listeners.public)
+	stop()
+	background.Wait()
+	stopOps()
+	err = errors.Join(err, <-opsEnded)
+	a.log.Info("stopped")
+	return err
+}
+
+// purge forgets, once a minute, what has expired. A failure is only logged: expired rows are not believed anyway.
+func (a *app) purge(ctx context.Context) {
+	tick := time.NewTicker(purgeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, purge := range a.purges {
+			if err := purge(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("purge", "error", err)
+			}
+		}
+	}
+}
+
+func (a *app) close() {
+	a.listeners.close()
+	if a.db != nil {
+		a.db.Close()
+	}
+}
