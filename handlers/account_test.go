@@ -218,7 +218,7 @@ func TestOthersAreOutOfReach(t *testing.T) {
 	if got := p.stored(t, amina.ID).FA; got != "account:11112222@001.GREENVAL.bank_acc" {
 		t.Errorf("the person's account is %q", got)
 	}
-	b.get("/account?id=" + url.QueryEscape(josé.ID)).has(".account-number .number", "•••• 2222")
+	b.get("/account?id="+url.QueryEscape(josé.ID)).has(".account-number .number", "•••• 2222")
 	b.get("/account/history?id="+url.QueryEscape(josé.ID)).has(".changes .number", "•••• 2222")
 }
 
