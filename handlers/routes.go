@@ -17,6 +17,7 @@ const partnerPrefix = "/mapper/"
 //
 //	/mapper/…      partner API: signed calls, no sessions, no cookies
 //	/static/…      files that are the same for everybody
+//	/openapi.yaml  the partner API described
 //	everything else: pages, within the browser's session and behind the check for forged forms
 type Routes struct {
 	Partner  *PartnerAPI
@@ -28,6 +29,7 @@ type Routes struct {
 // Handler builds the table.
 func (r Routes) Handler() http.Handler {
 	partner, files := r.partner(), noteRoute(static.Prefix, static.Handler())
+	description := noteRoute(OpenAPIPath, OpenAPI())
 	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused))
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
@@ -35,6 +37,8 @@ func (r Routes) Handler() http.Handler {
 			partner.ServeHTTP(w, req)
 		case strings.HasPrefix(req.URL.Path, static.Prefix):
 			files.ServeHTTP(w, req)
+		case req.URL.Path == OpenAPIPath:
+			description.ServeHTTP(w, req)
 		default:
 			pages.ServeHTTP(w, req)
 		}
