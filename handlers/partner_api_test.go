@@ -112,7 +112,9 @@ func (api *partnerAPI) post(t *testing.T, path string, body []byte, change ...fu
 	if !json.Valid(text) || answer.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%s answered %d, %s: %s", path, answer.StatusCode, answer.Header.Get("Content-Type"), text)
 	}
-	return response{answer.StatusCode, answer.Header, string(text)}
+	got := response{answer.StatusCode, answer.Header, string(text)}
+	checkDescribed(t, request, body, got)
+	return got
 }
 
 func header(name, value string) func(*http.Request) {
