@@ -64,17 +64,22 @@ func Front(o FrontOptions, next http.Handler) (http.Handler, error) {
 	return withRequestID(h), nil
 }
 
-// checkHost answers only requests for the public URL. Whoever sends another Host, or comes over plain http when the URL is
-// https, was led here by somebody else's DNS, a wrong proxy or an old link.
+// checkHost answers only requests for the public URL. Whoever sends another Host was led here by somebody else's DNS or a
+// wrong proxy. Whoever comes over plain http when the URL is https followed an old link: a page is answered with the right
+// address, anything that was sent is refused, for it was readable on the way.
 func checkHost(base *url.URL, next http.Handler) http.Handler {
-	want := withPort(base.Host, base.Scheme)
+	want := withoutPort(base.Host, base.Scheme)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.EqualFold(withPort(r.Host, base.Scheme), want) {
+		p, _ := r.Context().Value(peerKey{}).(peer)
+		if base.Scheme == "https" && p.plain && !p.near {
+			if r.Method == http.MethodGet && strings.EqualFold(withoutPort(r.Host, "http"), want) {
+				http.Redirect(w, r, base.Scheme+"://"+base.Host+r.URL.RequestURI(), http.StatusPermanentRedirect)
+				return
+			}
 			WriteFailure(w, http.StatusMisdirectedRequest, RequestID(r.Context()))
 			return
 		}
-		p, _ := r.Context().Value(peerKey{}).(peer)
-		if base.Scheme == "https" && !p.https && !p.near {
+		if !strings.EqualFold(withoutPort(r.Host, base.Scheme), want) {
 			WriteFailure(w, http.StatusMisdirectedRequest, RequestID(r.Context()))
 			return
 		}
@@ -82,12 +87,12 @@ func checkHost(base *url.URL, next http.Handler) http.Handler {
 	})
 }
 
-func withPort(host, scheme string) string {
-	port := ":443"
+// withoutPort removes the port that the scheme has by itself.
+func withoutPort(host, scheme string) string {
 	if scheme == "http" {
-		port = ":80"
+		return strings.TrimSuffix(host, ":80")
 	}
-	return strings.TrimSuffix(host, port)
+	return strings.TrimSuffix(host, ":443")
 }
 
 // recovered turns a panic into a 500. The panic's text may hold anything, so only its type is logged; a runtime error's

@@ -15,8 +15,8 @@ var forwardedHeaders = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Pro
 // peer is where a request really came from.
 type peer struct {
 	ip    netip.Addr
-	https bool // on its way to us or to the trusted proxy
-	near  bool // the connection comes from a trusted proxy or from this machine
+	plain bool // over plain http, to us or, as it says, to the trusted proxy
+	near  bool // nobody in between: the connection comes from this machine or from a trusted proxy that had TLS
 }
 
 type peerKey struct{}
@@ -60,13 +60,13 @@ func behindProxies(trusted []netip.Prefix, next http.Handler) http.Handler {
 
 func findPeer(trusted []netip.Prefix, r *http.Request) peer {
 	ip := addressOf(r.RemoteAddr)
-	p := peer{ip: ip, https: r.TLS != nil, near: isLoopbackPeer(r.RemoteAddr)}
+	p := peer{ip: ip, plain: r.TLS == nil, near: isLoopbackPeer(r.RemoteAddr)}
 	if !contains(trusted, ip) {
 		return p
 	}
 	p.near = true
-	if proto := lastOf(r.Header["X-Forwarded-Proto"]); proto != "" {
-		p.https = strings.EqualFold(proto, "https")
+	if proto := lastOf(r.Header["X-Forwarded-Proto"]); proto != "" && !strings.EqualFold(proto, "https") {
+		p.plain, p.near = true, false
 	}
 	// Each proxy appends whom it saw. The first from the right that is not a trusted proxy is the client; whatever stands
 	// to the left of it the client may have made up.
