@@ -24,7 +24,7 @@ func signedInLongAgo(t *testing.T) (*loginApp, *oidctest.Provider, *http.Client)
 	return a, p, browser
 }
 
-func TestFreshLogin(t *testing.T) {
+func TestFreshLoginForAPage(t *testing.T) {
 	a, p, browser := signedInLongAgo(t)
 	status, text, at := a.page(browser, "/account/check?a=b")
 	if status != http.StatusOK || text != "check 123456" || at != "/account/check?a=b" {

@@ -22,7 +22,7 @@ func without(name string) func(header, claims object) {
 	return func(_, claims object) { delete(claims, name) }
 }
 
-func header(name string, value any) func(header, claims object) {
+func headerOf(name string, value any) func(header, claims object) {
 	return func(header, _ object) {
 		header[name] = value
 		if value == nil {
@@ -56,7 +56,7 @@ var modules = []struct {
 	{name: "oidcc-client-test-missing-sub", twist: oidctest.Twist{IDToken: without("sub")}, cause: "sub"},
 	{name: "oidcc-client-test-invalid-aud", twist: oidctest.Twist{IDToken: set("aud", "another")}, cause: "aud"},
 	{name: "oidcc-client-test-missing-iat", twist: oidctest.Twist{IDToken: without("iat")}, cause: "iat"},
-	{name: "oidcc-client-test-kid-absent-single-jwks", twist: oidctest.Twist{IDToken: header("kid", nil), Userinfo: header("kid", nil)}},
+	{name: "oidcc-client-test-kid-absent-single-jwks", twist: oidctest.Twist{IDToken: headerOf("kid", nil), Userinfo: headerOf("kid", nil)}},
 	{name: "oidcc-client-test-idtoken-sig-none", twist: oidctest.Twist{Sign: (*oidctest.Provider).Unsigned}, cause: "form of the token"},
 	{name: "oidcc-client-test-invalid-sig-rs256", twist: oidctest.Twist{Sign: broken}, cause: "signature"},
 	{name: "oidcc-client-test-userinfo-invalid-sub", twist: oidctest.Twist{Userinfo: set("sub", "somebody-else")}, cause: "sub of userinfo", asked: true},
@@ -104,14 +104,14 @@ var modules = []struct {
 		return false
 	}}, cause: "token endpoint"},
 	// The ID token
-	{name: "PS256", twist: oidctest.Twist{IDToken: header("alg", "PS256")}},
-	{name: "RS384 in the header", twist: oidctest.Twist{IDToken: header("alg", "RS384")}, cause: "signature"},
-	{name: "PS256 not allowed", config: func(c *web.LoginProvider) { c.SigningAlgorithms = []string{"RS256"} }, twist: oidctest.Twist{IDToken: header("alg", "PS256")}, cause: "signature"},
-	{name: "unknown kid", twist: oidctest.Twist{IDToken: header("kid", "nobody's")}, cause: "signature"},
-	{name: "crit", twist: oidctest.Twist{IDToken: header("crit", []string{"exp"})}, cause: "signature"},
-	{name: "typ of an access token", twist: oidctest.Twist{IDToken: header("typ", "at+jwt")}, cause: "typ"},
-	{name: "typ of a logout token", twist: oidctest.Twist{IDToken: header("typ", "logout+jwt")}, cause: "typ"},
-	{name: "no typ", twist: oidctest.Twist{IDToken: header("typ", nil)}},
+	{name: "PS256", twist: oidctest.Twist{IDToken: headerOf("alg", "PS256")}},
+	{name: "RS384 in the header", twist: oidctest.Twist{IDToken: headerOf("alg", "RS384")}, cause: "signature"},
+	{name: "PS256 not allowed", config: func(c *web.LoginProvider) { c.SigningAlgorithms = []string{"RS256"} }, twist: oidctest.Twist{IDToken: headerOf("alg", "PS256")}, cause: "signature"},
+	{name: "unknown kid", twist: oidctest.Twist{IDToken: headerOf("kid", "nobody's")}, cause: "signature"},
+	{name: "crit", twist: oidctest.Twist{IDToken: headerOf("crit", []string{"exp"})}, cause: "signature"},
+	{name: "typ of an access token", twist: oidctest.Twist{IDToken: headerOf("typ", "at+jwt")}, cause: "typ"},
+	{name: "typ of a logout token", twist: oidctest.Twist{IDToken: headerOf("typ", "logout+jwt")}, cause: "typ"},
+	{name: "no typ", twist: oidctest.Twist{IDToken: headerOf("typ", nil)}},
 	{name: "iat too old", twist: oidctest.Twist{IDToken: set("iat", time.Now().Add(-11*time.Minute).Unix())}, cause: "iat"},
 	{name: "iat in the future", twist: oidctest.Twist{IDToken: set("iat", time.Now().Add(2*time.Minute).Unix())}, cause: "iat"},
 	{name: "iat half a minute ahead", twist: oidctest.Twist{IDToken: set("iat", time.Now().Add(30*time.Second).Unix())}},

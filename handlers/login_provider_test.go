@@ -151,11 +151,11 @@ func TestKeys(t *testing.T) {
 	p.Rotate(first, second, third)
 	works("oidcc-client-test-signing-key-rotation-just-before-signing")
 
-	p.Twist(oidctest.Twist{IDToken: header("kid", nil), Userinfo: header("kid", nil)})
+	p.Twist(oidctest.Twist{IDToken: headerOf("kid", nil), Userinfo: headerOf("kid", nil)})
 	works("oidcc-client-test-kid-absent-multiple-jwks")
 
 	p.Rotate(second)
-	p.Twist(oidctest.Twist{IDToken: header("kid", first.ID), Sign: func(_ *oidctest.Provider, header, claims object) string {
+	p.Twist(oidctest.Twist{IDToken: headerOf("kid", first.ID), Sign: func(_ *oidctest.Provider, header, claims object) string {
 		return oidctest.SignWith(first, header, claims)
 	}})
 	a.clock.Advance(10 * time.Minute)
@@ -167,7 +167,7 @@ func TestKeys(t *testing.T) {
 
 func TestKeysAreNotReadTooOften(t *testing.T) {
 	a, p := newLogin(t, nil)
-	p.Twist(oidctest.Twist{IDToken: header("kid", "nobody's")})
+	p.Twist(oidctest.Twist{IDToken: headerOf("kid", "nobody's")})
 	for range 12 {
 		a.page(newBrowser(t), "/auth/login/national-id")
 	}

@@ -304,7 +304,7 @@ func TestTokensAreNoCredentialsHere(t *testing.T) {
 	}
 }
 
-func TestNotSignedIn(t *testing.T) {
+func TestPagesLeadToTheLogin(t *testing.T) {
 	a, _ := newLogin(t, nil)
 	for _, test := range []struct {
 		name, path string
