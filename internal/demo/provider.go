@@ -128,7 +128,7 @@ func headers(next http.Handler) http.Handler {
 
 // policy is the content security policy of a page whose forms may lead to the given sources.
 func policy(formAction string) string {
-	return "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action " + formAction
+	return "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action " + formAction
 }
 
 // discovery announces what routes offer, and what the library does not know that we do.
