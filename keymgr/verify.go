@@ -17,7 +17,7 @@ import (
 type Local struct {
 	register *Register
 	decoys   map[jwa.SignatureAlgorithm]crypto.PublicKey
-	buffers  sync.Pool // *[]byte: what is signed, as long as the body and a third more
+	spaces   sync.Pool // *workspace
 
 	loading sync.Mutex // one reader of the tables at a time
 	senders atomic.Pointer[senders]
@@ -29,16 +29,15 @@ func NewLocal(register *Register) *Local {
 	if err != nil {
 		panic(err) // they are constants
 	}
-	return &Local{register: register, decoys: decoys, buffers: sync.Pool{New: func() any { return new([]byte) }}}
+	return &Local{register: register, decoys: decoys, spaces: sync.Pool{New: func() any { return new(workspace) }}}
 }
 
 // Verify proves that an active partner with a certificate valid now signed exactly these bytes. Checked in this order:
 //
 //   - the Signature header is a strict compact JWS with allowed members and an allowed algorithm (see parseToken);
 //   - in the full form, the payload is the body, byte for byte or in canonical form ([Canonical]);
-//   - the sender is a well-formed reference id;
-//   - the register of this application has it, byte for byte; it is read at most two seconds before, and after every
-//     change made in this process;
+//   - the register of this application has the sender's reference id, byte for byte; it is read at most two seconds
+//     before, and after every change made in this process;
 //   - the partner is active: neither draft nor suspended;
 //   - kid, if it is the base64url SHA-256 or the hex fingerprint of one of the partner's certificates, picks that one.
 //     Any other kid is the partner's own name for its key and picks nothing: keys are named as their owners like (the
@@ -74,10 +73,7 @@ func (l *Local) verify(ctx context.Context, m Signed) (Partner, error) {
 	if err != nil {
 		return Partner{}, err
 	}
-	var from *sender
-	if referenceID.MatchString(m.Sender) {
-		from = known.byReference[m.Sender]
-	}
+	from := known.byReference[m.Sender]
 	candidates, refusal := from.candidates(t, l.register.now())
 	signedWith := l.match(t, m.Body, candidates)
 	switch {
@@ -105,21 +101,28 @@ func samePayload(payload, body []byte) bool {
 	return err == nil && bytes.Equal(a, b)
 }
 
-// match returns the candidate whose key verifies the signature, or nil. Missing candidates are made up with decoys, for
-// the sake of time alone.
+// workspace holds what may have been signed: over the raw body, and over its canonical form in either spelling.
+type workspace [3][]byte
+
+// match returns the candidate whose key verifies the signature, or nil. When none does, missing candidates are made up
+// with decoys, for the sake of time alone.
 func (l *Local) match(t token, body []byte, candidates []candidate) *candidate {
 	verifier, err := jws.NewVerifier(t.algorithm)
 	if err != nil {
 		return nil
 	}
-	buffer := l.buffers.Get().(*[]byte)
-	defer l.buffers.Put(buffer)
-	for input := range t.inputs(body, buffer) {
+	space := l.spaces.Get().(*workspace)
+	defer l.spaces.Put(space)
+	tried := 0
+	for input := range t.inputs(body, space) {
 		for i := range candidates {
 			if verifier.Verify(input, t.signature, candidates[i].public) == nil {
 				return &candidates[i]
 			}
 		}
+		tried++
+	}
+	for _, input := range space[:tried] {
 		for range maxCertificates - len(candidates) {
 			_ = verifier.Verify(input, t.signature, l.decoys[t.algorithm])
 		}
@@ -129,26 +132,29 @@ func (l *Local) match(t token, body []byte, candidates []candidate) *candidate {
 
 // inputs are the byte strings that the sender may have signed, in the order they are tried. The canonical form is made
 // only when it is asked for.
-func (t token) inputs(body []byte, buffer *[]byte) iter.Seq[[]byte] {
+func (t token) inputs(body []byte, space *workspace) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if t.full {
-			yield([]byte(t.signed))
+			space[0] = append(space[0][:0], t.signed...)
+			yield(space[0])
 			return
 		}
-		if *buffer = appendSigned((*buffer)[:0], t.header, body); !yield(*buffer) {
+		if space[0] = appendSigned(space[0][:0], t.header, body); !yield(space[0]) {
 			return
 		}
 		forms, err := canonicalForms(body)
 		if err != nil {
 			return
 		}
+		used := 1
 		for _, form := range forms {
 			if bytes.Equal(form, body) {
 				continue
 			}
-			if *buffer = appendSigned((*buffer)[:0], t.header, form); !yield(*buffer) {
+			if space[used] = appendSigned(space[used][:0], t.header, form); !yield(space[used]) {
 				return
 			}
+			used++
 		}
 	}
 }

@@ -284,6 +284,11 @@ func TestRejectsExchangedCertificate(t *testing.T) {
 		must(t, err)
 		h.rejects(t, keymgr.NoCertificate, body, thief.Detached(t, []byte(body)))
 	}
+
+	h = newHouse(t)
+	_, err := h.register.Database().ExecContext(t.Context(), `UPDATE certificates SET algorithm = 'ES256'`)
+	must(t, err)
+	h.rejects(t, keymgr.NoCertificate, body, h.key.Detached(t, []byte(body)))
 }
 
 // Another replica has no way to be told; two seconds is the promise.
