@@ -67,6 +67,7 @@ func (d demoCommand) start(ctx context.Context, dir string, log *slog.Logger) (*
 	cfg.Listen, cfg.OpsListen = d.Listen, d.OpsListen
 	cfg.Database.URL = sqlitePrefix + filepath.Join(dir, "spar.db")
 	cfg.Keys.Dir = filepath.Join(dir, "keys")
+	cfg.Mapper.DefaultRegion = "US" // of the numbers kept for fiction that the demonstration's people have
 	l, err := listen(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%w (spar demo --help lists the flags)", err)

@@ -105,6 +105,9 @@ func (p *Portal) detailsView(c *gin.Context, kind mapper.Kind, chosen choice, va
 	field := numberFields[kind]
 	field.Label = i18n.T(ctx, "details.label."+string(kind))
 	field.Hint = i18n.T(ctx, "details.hint."+string(kind), "example", p.examplePhone())
+	if kind == mapper.MobileWallet && p.Region == "" {
+		field.Hint = i18n.T(ctx, "details.hint_abroad", "example", p.examplePhone())
+	}
 	field.Value, field.Error = value, problem
 	heading := i18n.T(ctx, "details.title."+string(kind))
 	view := templates.DetailsView{

@@ -29,7 +29,7 @@ type Portal struct {
 	Partners   Partners
 	Sessions   *web.Sessions
 	Login      *Login
-	Region     string         // ISO 3166 code of the country that phone numbers without a country code belong to
+	Region     string         // ISO 3166 code of the country of phone numbers without a country code; empty: they need one
 	Location   *time.Location // the time zone of the dates shown
 	Now        func() time.Time
 	Log        *slog.Logger
