@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"spar/mapper"
 	"spar/templates"
 	"spar/web"
 	"spar/web/i18n"
@@ -150,12 +152,23 @@ func (l *Login) showProfile(c *gin.Context) {
 		}
 	}
 	add("profile.name", user.Name)
-	add("profile.id", user.ID)
+	add("profile.id", maskedID(user.ID))
 	if p, ok := l.Providers.Get(user.Provider); ok {
 		add("profile.provider", p.Label(i18n.Language(ctx)))
 	}
-	add("profile.since", i18n.DateTime(ctx, user.AuthTime))
+	add("profile.since", i18n.DateTime(ctx, user.AuthTime.Local()))
 	web.Render(c, http.StatusOK, templates.ProfilePage(v))
+}
+
+// maskedID shows the end of the value in type:value@provider: enough for its owner to recognise it.
+func maskedID(id string) string {
+	if at := strings.LastIndex(id, "@"); at >= 0 {
+		id = id[:at]
+	}
+	if _, value, ok := strings.Cut(id, ":"); ok {
+		id = value
+	}
+	return mapper.Mask(id)
 }
 
 // page is what all pages share. It takes the flash, so it is called once for each page.
