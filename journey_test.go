@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"spar/internal/browsertest"
@@ -78,8 +79,7 @@ func journey(t *testing.T, options browsertest.Options) {
 	tab.Press("Link an account")
 	tab.Sees("Where do you want your money to go?")
 	tab.Press("Continue")
-	tab.Shows(".error-summary")
-	tab.Accessible()
+	told(t, tab, options, "Choose a bank account or a wallet")
 	tab.Click("label[for=kind-1]")
 	tab.Press("Continue")
 	findBranch(tab, options)
@@ -87,11 +87,7 @@ func journey(t *testing.T, options browsertest.Options) {
 	tab.Accessible()
 	tab.Type("#account_number", "12")
 	tab.Press("Continue")
-	tab.Shows(".error-summary")
-	if got := tab.Text(".error-summary a"); got != "Enter an account number with 4 to 34 letters and digits" {
-		t.Errorf("the error is %q", got)
-	}
-	tab.Accessible()
+	told(t, tab, options, "Enter an account number with 4 to 34 letters and digits")
 	tab.Type("#account_number", "0012 3456-789")
 	tab.Press("Continue")
 	tab.Sees("Check before you confirm")
@@ -148,6 +144,26 @@ func logIn(tab *browsertest.Tab, d *demonstration, person demo.Person) {
 	tab.Press("Continue with National ID")
 	tab.Sees("Who are you today?")
 	tab.Click("button[value=" + person.Key + "]")
+}
+
+// told checks that the person is told what to correct: in the title, in the summary, which has the focus, and the focus
+// goes from there to the field.
+func told(t *testing.T, tab *browsertest.Tab, options browsertest.Options, want string) {
+	t.Helper()
+	tab.Shows(".error-summary")
+	if got := tab.Text(".error-summary a"); got != want {
+		t.Errorf("the error is %q, want %q", got, want)
+	}
+	if got := tab.Title(); !strings.HasPrefix(got, "Error: ") {
+		t.Errorf("the title is %q", got)
+	}
+	tab.Accessible()
+	if options.WithoutScripts {
+		return
+	}
+	tab.HasFocus(".error-summary")
+	tab.Click(".error-summary a")
+	tab.HasFocus(".field-wrong input")
 }
 
 // findBranch searches while typing where there are scripts, and else by the form.

@@ -199,11 +199,12 @@ func (t *Tab) Click(selector string) {
 	t.do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// Type replaces the text of a field.
+// Type replaces the text of a field, key by key.
 func (t *Tab) Type(selector, text string) {
 	t.tb.Helper()
-	t.do("clear "+selector, chromedp.Clear(chromedp.CSS(selector)))
-	t.do("type into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+	t.do("go to "+selector, chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible))
+	run(t, "select the text of "+selector, chromedp.Evaluate[any](fmt.Sprintf("document.querySelector(%q).select()", selector)))
+	t.do("type into "+selector, chromedp.KeyEvent(text))
 }
 
 // Text is the visible text of the first thing that CSS selects, with single spaces.
@@ -212,10 +213,18 @@ func (t *Tab) Text(selector string) string {
 	return strings.Join(strings.Fields(run(t, "read "+selector, chromedp.Text(chromedp.CSS(selector)))), " ")
 }
 
-// Focused is the id of what has the keyboard's focus.
-func (t *Tab) Focused() string {
+// HasFocus checks that what CSS selects has the keyboard's focus.
+func (t *Tab) HasFocus(selector string) {
 	t.tb.Helper()
-	return run(t, "find the focus", chromedp.Evaluate[string](`document.activeElement ? document.activeElement.id : ""`))
+	if !run(t, "find the focus", chromedp.Evaluate[bool](fmt.Sprintf("document.activeElement.matches(%q)", selector))) {
+		t.fail("the focus is not on %s", selector)
+	}
+}
+
+// Title of the page.
+func (t *Tab) Title() string {
+	t.tb.Helper()
+	return run(t, "read the title", chromedp.Title())
 }
 
 // Path of the page's address.
