@@ -19,6 +19,7 @@ import (
 	"spar/keymgr"
 	"spar/mapper"
 	"spar/mapper/wire"
+	"spar/web"
 )
 
 // PartnerAPI answers the calls of partner systems under /mapper. A call is read once, verified, and only what was
@@ -77,6 +78,8 @@ func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
 		return err
 	}
 	p.Metrics.Items(action, results)
+	p.Log.InfoContext(ctx, "partner call answered", slog.String("request_id", web.RequestID(c.Request.Context())),
+		slog.String("partner", partner.ReferenceID), slog.String("action", string(action)), slog.Int("items", len(results)))
 	return p.answer(c, request, results, nil)
 }
 
