@@ -27,6 +27,7 @@ type app struct {
 	log       *slog.Logger
 	db        *sqlx.DB
 	register  *keymgr.Register
+	ownKeys   *keymgr.OwnKeys
 	directory *mapper.Directory
 	service   *mapper.Service
 	health    *handlers.Health
@@ -79,6 +80,13 @@ func (a *app) openKeys(ctx context.Context) (*keyring.Ring, error) {
 	}
 	if isNew {
 		created = append(created, path)
+	}
+	var signing string
+	if a.ownKeys, signing, err = keymgr.OpenOwnKeys(a.cfg.Keys.Dir, time.Now); err != nil {
+		return nil, err
+	}
+	if signing != "" {
+		created = append(created, signing)
 	}
 	if len(created) > 0 {
 		a.log.Warn("created new keys: back them up now, without them the database cannot be read", "files", created)
@@ -134,7 +142,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	routes := handlers.Routes{
 		Portal: portal, Login: login, Sessions: sessions,
 		Partner: &handlers.PartnerAPI{
-			Mapper: a.service, Verifier: keymgr.NewLocal(a.register), Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
+			Mapper: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		},
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
 
-	"spar/handlers"
 	"spar/migrations/dbtest"
 )
 
@@ -145,7 +144,7 @@ func TestFaultsOfOurOwnAreDescribed(t *testing.T) {
 	api := newPartnerAPI(t, db)
 	engine := api.Config.Handler.(*gin.Engine)
 	engine.HandleMethodNotAllowed = true
-	engine.NoMethod(handlers.PartnerNoMethod)
+	engine.NoMethod(api.calls.NoMethod)
 	call := func(ctx context.Context, method string, wantStatus int, wantCode string) {
 		t.Helper()
 		body := message("link", "PARTNER-A", `{`+person+`,`+account+`}`)

@@ -27,12 +27,19 @@ import (
 type PartnerAPI struct {
 	Mapper        mapper.Mapper
 	Verifier      keymgr.Verifier
+	Signer        Signer
 	Metrics       *Metrics
 	Log           *slog.Logger
 	SenderID      string        // our own id in answers
 	MessageWindow time.Duration // how old a message may be
 	MaxBatch      int           // items in one message
 	Now           func() time.Time
+}
+
+// Signer signs what the registry answers, and publishes the keys that prove it.
+type Signer interface {
+	Sign(body []byte) (string, error)
+	JWKS() ([]byte, error)
 }
 
 // maxBody bounds the body of a call; 10,000 items with everything the definition allows fit into it.
@@ -146,20 +153,43 @@ func (p *PartnerAPI) answer(c *gin.Context, request *wire.Request, results []map
 	}
 	out := answers.Get().(*[]byte)
 	*out = response.Append((*out)[:0])
-	writeJSON(c, http.StatusOK, *out)
+	p.write(c, http.StatusOK, *out)
 	if cap(*out) <= maxPooled {
 		answers.Put(out)
 	}
 	return nil
 }
 
-func writeJSON(c *gin.Context, status int, body []byte) {
+// write sends an answer with our signature over exactly its bytes.
+func (p *PartnerAPI) write(c *gin.Context, status int, body []byte) {
 	header := c.Writer.Header()
+	if signature, err := p.Signer.Sign(body); err == nil {
+		header.Set("Signature", signature)
+	} else {
+		// What was done is done: an answer that cannot be proven is better than none, and whoever checks will refuse it.
+		p.Log.ErrorContext(c.Request.Context(), "answer was not signed", slog.String("error", err.Error()))
+	}
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
 	c.Writer.WriteHeader(status)
 	c.Writer.Write(body) //nolint:errcheck // a caller that went away asks for the outcome again
+}
+
+// JWKSPath is where SPAR's public keys are.
+const JWKSPath = "/.well-known/jwks.json"
+
+// JWKS serves SPAR's public keys, current and previous.
+func (p *PartnerAPI) JWKS(w http.ResponseWriter, r *http.Request) {
+	keys, err := p.Signer.JWKS()
+	if err != nil {
+		p.Log.ErrorContext(r.Context(), "keys could not be published", slog.String("error", err.Error()))
+		http.Error(w, "the keys are not available; try again", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Cache-Control", "public, max-age=60")
+	w.Write(keys) //nolint:errcheck // the caller went away
 }
 
 // Bodies and answers are kept between calls: a batch of thousands of items is megabytes that need not be allocated each

@@ -80,9 +80,13 @@ func newBenchAPI(b *testing.B, db *sqlx.DB, rows int) *httptest.Server {
 			b.Fatal(err)
 		}
 	}
+	ownKeys, _, err := keymgr.OpenOwnKeys(b.TempDir(), time.Now)
+	if err != nil {
+		b.Fatal(err)
+	}
 	engine := gin.New()
 	(&handlers.PartnerAPI{
-		Mapper: service, Verifier: keymgr.NewLocal(register), Metrics: handlers.NewMetrics("bench", db.DB),
+		Mapper: service, Signer: ownKeys, Verifier: keymgr.NewLocal(register), Metrics: handlers.NewMetrics("bench", db.DB),
 		Log: slog.New(slog.DiscardHandler), SenderID: "openg2p-spar-mapper", MessageWindow: time.Hour, MaxBatch: 10000, Now: time.Now,
 	}).Routes(engine)
 	server := httptest.NewServer(engine)

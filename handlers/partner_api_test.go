@@ -33,6 +33,8 @@ type partnerAPI struct {
 	register *keymgr.Register
 	key      keytest.Key
 	logs     *syncBuffer
+	calls    *handlers.PartnerAPI
+	ownKeys  *keymgr.OwnKeys
 }
 
 type syncBuffer struct {
@@ -59,12 +61,17 @@ func newPartnerAPI(t *testing.T, db *sqlx.DB) *partnerAPI {
 	gin.SetMode(gin.TestMode)
 	api := &partnerAPI{db: db, register: keymgr.NewRegister(db, "openg2p-spar-mapper", time.Now), key: keytest.RSA(t, 1), logs: &syncBuffer{}}
 	api.key.Onboard(t, api.register, "PARTNER-A", keymgr.Resolve, keymgr.Details, keymgr.Link, keymgr.Update, keymgr.Unlink)
+	var err error
+	if api.ownKeys, _, err = keymgr.OpenOwnKeys(t.TempDir(), time.Now); err != nil {
+		t.Fatal(err)
+	}
 	engine := gin.New()
-	(&handlers.PartnerAPI{
-		Mapper: mappertest.Service(t, db), Verifier: keymgr.NewLocal(api.register), Metrics: handlers.NewMetrics("test", db.DB),
+	api.calls = &handlers.PartnerAPI{
+		Mapper: mappertest.Service(t, db), Signer: api.ownKeys, Verifier: keymgr.NewLocal(api.register), Metrics: handlers.NewMetrics("test", db.DB),
 		Log: slog.New(slog.NewJSONHandler(api.logs, nil)), SenderID: "openg2p-spar-mapper",
 		MessageWindow: 5 * time.Minute, MaxBatch: maxBatch, Now: time.Now,
-	}).Routes(engine)
+	}
+	api.calls.Routes(engine)
 	api.Server = httptest.NewServer(engine)
 	t.Cleanup(api.Close)
 	return api
@@ -114,7 +121,24 @@ func (api *partnerAPI) post(t *testing.T, path string, body []byte, change ...fu
 	}
 	got := response{answer.StatusCode, answer.Header, string(text)}
 	checkDescribed(t, request, body, got)
+	api.checkSigned(t, got)
 	return got
+}
+
+// checkSigned: every answer, whatever it says, is signed by a published key.
+func (api *partnerAPI) checkSigned(t *testing.T, got response) {
+	t.Helper()
+	content, err := api.ownKeys.JWKS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	published, err := keymgr.ParseJWKS(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := published.Verify(got.header.Values("Signature"), []byte(got.body)); err != nil {
+		t.Errorf("answer %d %s: signature: %v", got.status, got.body, err)
+	}
 }
 
 func header(name, value string) func(*http.Request) {

@@ -80,23 +80,23 @@ func (p *PartnerAPI) fail(c *gin.Context, err error) {
 	default:
 		p.Log.InfoContext(ctx, "partner call rejected", append(attrs, slog.String("cause", out.message))...)
 	}
-	writeProblem(c, out)
+	p.writeProblem(c, out)
 }
 
-// PartnerNoRoute answers what is no call of the partner API, in its own form.
-func PartnerNoRoute(c *gin.Context) {
-	writeProblem(c, problem{http.StatusNotFound, "err.request.not_found", "no such call"})
+// NoRoute answers what is no call of the partner API, in its own form.
+func (p *PartnerAPI) NoRoute(c *gin.Context) {
+	p.writeProblem(c, problem{http.StatusNotFound, "err.request.not_found", "no such call"})
 }
 
-// PartnerNoMethod answers a call that was not POSTed.
-func PartnerNoMethod(c *gin.Context) {
-	writeProblem(c, problem{http.StatusMethodNotAllowed, "err.request.bad", "calls are made with POST"})
+// NoMethod answers a call that was not POSTed.
+func (p *PartnerAPI) NoMethod(c *gin.Context) {
+	p.writeProblem(c, problem{http.StatusMethodNotAllowed, "err.request.bad", "calls are made with POST"})
 }
 
-// PartnerFault answers a call whose handling broke.
-func PartnerFault(c *gin.Context) { writeProblem(c, problemOf(errors.New("panic"))) }
+// Fault answers a call whose handling broke.
+func (p *PartnerAPI) Fault(c *gin.Context) { p.writeProblem(c, problemOf(errors.New("panic"))) }
 
-func writeProblem(c *gin.Context, out problem) {
+func (p *PartnerAPI) writeProblem(c *gin.Context, out problem) {
 	body := append([]byte(`{"errors":[{"code":"`), out.code...)
 	body = append(body, `","message":`...)
 	body, err := jsontext.AppendQuote(body, out.message)
@@ -106,5 +106,5 @@ func writeProblem(c *gin.Context, out problem) {
 	if out.status == http.StatusServiceUnavailable {
 		c.Writer.Header().Set("Retry-After", "1")
 	}
-	writeJSON(c, out.status, append(body, `}]}`...))
+	p.write(c, out.status, append(body, `}]}`...))
 }

@@ -18,6 +18,7 @@ const partnerPrefix = "/mapper/"
 //	/mapper/…      partner API: signed calls, no sessions, no cookies
 //	/static/…      files that are the same for everybody
 //	/openapi.yaml  the partner API described
+//	/.well-known/jwks.json  SPAR's public keys
 //	everything else: pages, within the browser's session and behind the check for forged forms
 type Routes struct {
 	Partner  *PartnerAPI
@@ -30,6 +31,7 @@ type Routes struct {
 func (r Routes) Handler() http.Handler {
 	partner, files := r.partner(), noteRoute(static.Prefix, static.Handler())
 	description := noteRoute(OpenAPIPath, OpenAPI())
+	keys := noteRoute(JWKSPath, http.HandlerFunc(r.Partner.JWKS))
 	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused))
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
@@ -39,6 +41,8 @@ func (r Routes) Handler() http.Handler {
 			files.ServeHTTP(w, req)
 		case req.URL.Path == OpenAPIPath:
 			description.ServeHTTP(w, req)
+		case req.URL.Path == JWKSPath:
+			keys.ServeHTTP(w, req)
 		default:
 			pages.ServeHTTP(w, req)
 		}
@@ -47,8 +51,8 @@ func (r Routes) Handler() http.Handler {
 
 func (r Routes) partner() http.Handler {
 	engine := newEngine()
-	engine.NoRoute(PartnerNoRoute)
-	engine.NoMethod(PartnerNoMethod)
+	engine.NoRoute(r.Partner.NoRoute)
+	engine.NoMethod(r.Partner.NoMethod)
 	r.Partner.Routes(engine)
 	return engine
 }
@@ -84,7 +88,7 @@ func noteRoute(route string, next http.Handler) http.Handler {
 // Panicked answers a request whose handling broke, in the form its caller can read.
 func (r Routes) Panicked() http.HandlerFunc {
 	partner := newEngine()
-	partner.NoRoute(PartnerFault)
+	partner.NoRoute(r.Partner.Fault)
 	return func(w http.ResponseWriter, req *http.Request) {
 		if strings.HasPrefix(req.URL.Path, partnerPrefix) {
 			partner.ServeHTTP(w, req)

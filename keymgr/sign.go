@@ -11,7 +11,6 @@ import (
 	"math/big"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
@@ -32,15 +31,10 @@ func SignAs(key crypto.Signer, keyID string, body []byte, detached bool) (string
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
-	header := []byte(`{"alg":"` + algorithm.String() + `"`)
-	if keyID != "" {
-		header = append(header, `,"kid":`...)
-		if header, err = jsontext.AppendQuote(header, keyID); err != nil {
-			return "", fmt.Errorf("sign: key id: %w", err)
-		}
+	header, err := protectedHeader(algorithm, keyID)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
 	}
-	header = append(header, `,"typ":"JWT"}`...)
-
 	segment := base64.RawURLEncoding.EncodeToString(header)
 	signed := appendSigned(nil, segment, body)
 	signature, err := signer.Sign(signed, key)
