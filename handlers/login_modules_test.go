@@ -96,13 +96,6 @@ var modules = []struct {
 	{name: "token_type mac", twist: oidctest.Twist{Token: func(answer object) { answer["token_type"] = "mac" }}, cause: "token_type"},
 	{name: "no token_type", twist: oidctest.Twist{Token: func(answer object) { delete(answer, "token_type") }}, cause: "token_type"},
 	{name: "token endpoint down", twist: oidctest.Twist{TokenStatus: 500}, cause: "token endpoint"},
-	{name: "token endpoint redirects", twist: oidctest.Twist{Handle: func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path == oidctest.Token {
-			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-			return true
-		}
-		return false
-	}}, cause: "token endpoint"},
 	// The ID token
 	{name: "PS256", twist: oidctest.Twist{IDToken: headerOf("alg", "PS256")}},
 	{name: "RS384 in the header", twist: oidctest.Twist{IDToken: headerOf("alg", "RS384")}, cause: "signature"},

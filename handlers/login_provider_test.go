@@ -137,11 +137,11 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s: not signed in: %s", what, a.log)
 		}
 	}
-	first, second := p.Key(), oidctest.NewKey(t, "key-2")
+	first, second := p.Key(), oidctest.NewKey(t, "key-2", "sig", 2048)
 	works("first key")
 	p.Rotate(first, second)
 	works("oidcc-client-test-signing-key-rotation")
-	third := oidctest.NewKey(t, "key-3")
+	third := oidctest.NewKey(t, "key-3", "sig", 2048)
 	p.Twist(oidctest.Twist{IDToken: func(header, _ object) {
 		// The keys were read for an earlier login; this one changes right before signing.
 		header["kid"] = third.ID
@@ -162,6 +162,37 @@ func TestKeys(t *testing.T) {
 	browser := newBrowser(t)
 	if a.page(browser, "/auth/login/national-id"); a.user(browser) != "" {
 		t.Error("a key that was withdrawn ten minutes ago still counts")
+	}
+}
+
+func TestKeysThatDoNotCount(t *testing.T) {
+	for name, key := range map[string]oidctest.Key{
+		"for encryption": oidctest.NewKey(t, "key-2", "enc", 2048),
+		"too small":      oidctest.NewKey(t, "key-2", "sig", 1024),
+	} {
+		a, p := newLogin(t, nil)
+		p.Rotate(p.Key(), key)
+		browser := newBrowser(t)
+		if a.page(browser, "/auth/login/national-id"); a.user(browser) != "" {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestTokenEndpointThatRedirects(t *testing.T) {
+	a, p := newLogin(t, nil)
+	p.Twist(oidctest.Twist{Handle: func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == oidctest.Token {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+			return true
+		}
+		return false
+	}})
+	if status, _, _ := a.page(newBrowser(t), "/auth/login/national-id"); status != http.StatusServiceUnavailable {
+		t.Errorf("got %d", status)
+	}
+	if len(p.Requests("/elsewhere")) > 0 {
+		t.Error("the code and the client's secret were sent on")
 	}
 }
 
@@ -190,6 +221,11 @@ func TestPlainUserinfo(t *testing.T) {
 	p.PlainUserinfo()
 	if a.page(browser, "/auth/login/national-id"); a.user(browser) == "" {
 		t.Errorf("not signed in: %s", a.log)
+	}
+	p.Twist(oidctest.Twist{UserinfoType: "text/html"})
+	page := newBrowser(t)
+	if a.page(page, "/auth/login/national-id"); a.user(page) != "" {
+		t.Error("a page is taken for userinfo")
 	}
 	p.Twist(oidctest.Twist{Userinfo: set("sub", "somebody-else")})
 	stranger := newBrowser(t)

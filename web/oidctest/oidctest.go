@@ -72,17 +72,18 @@ type Provider struct {
 // Key is a signing key of the provider.
 type Key struct {
 	ID      string
+	Use     string // sig or enc
 	Private *rsa.PrivateKey
 }
 
-// NewKey makes a key.
-func NewKey(t testing.TB, id string) Key {
+// NewKey makes a key of so many bits.
+func NewKey(t testing.TB, id, use string, bits int) Key {
 	t.Helper()
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	private, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Key{ID: id, Private: private}
+	return Key{ID: id, Use: use, Private: private}
 }
 
 // firstKey is every provider's first key: making one takes longer than a whole login.
@@ -96,7 +97,7 @@ func New(t testing.TB, auth string, clientKey crypto.PublicKey, now func() time.
 		t.Fatal(err)
 	}
 	p := &Provider{
-		Now: now, auth: auth, clientKey: clientKey, keys: []Key{{ID: "key-1", Private: key}}, signed: true,
+		Now: now, auth: auth, clientKey: clientKey, keys: []Key{{ID: "key-1", Use: "sig", Private: key}}, signed: true,
 		granted: map[string]url.Values{}, assertions: map[string]bool{},
 	}
 	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
@@ -208,7 +209,7 @@ func (p *Provider) discovery(w http.ResponseWriter) {
 func (p *Provider) publish(w http.ResponseWriter) {
 	var set jose.JSONWebKeySet
 	for _, key := range p.keys {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Private.Public(), KeyID: key.ID, Use: "sig", Algorithm: "RS256"})
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Private.Public(), KeyID: key.ID, Use: key.Use, Algorithm: "RS256"})
 	}
 	writeJSON(w, http.StatusOK, set)
 }
