@@ -55,7 +55,7 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, "err.encryption.invalid", err.Error()}
 	case errors.Is(err, errForbidden):
 		return problem{http.StatusForbidden, "err.request.forbidden", err.Error()}
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, keymgr.ErrUnavailable):
 		return problem{http.StatusServiceUnavailable, "err.service.unavailable", "the registry is busy; nothing was done: try again"}
 	default:
 		return problem{http.StatusInternalServerError, "err.service.unavailable", "the registry could not answer; nothing was done: try again"}

@@ -19,8 +19,13 @@ type Verifier interface {
 	Verify(ctx context.Context, m Signed) (Partner, error)
 }
 
-// ErrSignatureMissing says that a message has no signature at all.
-var ErrSignatureMissing = errors.New("no signature")
+// ErrSignatureMissing says that a message has no signature at all. ErrUnavailable is wrapped by a fault of a key manager
+// elsewhere: it does not answer, or not as a key manager should. Nothing is known about the signature then; trying again
+// later may help.
+var (
+	ErrSignatureMissing = errors.New("no signature")
+	ErrUnavailable      = errors.New("key manager unavailable")
+)
 
 // Reason says exactly why a signature was refused: for the log, the metric and the administrator, never for the caller,
 // who would learn from it which partners exist.
@@ -39,13 +44,17 @@ const (
 	NotYetValid     Reason = "not_yet_valid"   // signed by, or left with, a certificate of the future
 	OtherPayload    Reason = "payload_differs" // the token carries something else than the body
 	Tampered        Reason = "tampered"        // no certificate of the sender verifies these bytes
+
+	// With a key manager elsewhere. The signature itself is good: it verifies with a certificate of the register.
+	NotInKeyManager Reason = "not_in_key_manager"    // that certificate is not the one that was given to the key manager
+	Disagreement    Reason = "key_manager_disagrees" // the key manager does not accept the signature
 )
 
 // Reasons lists every reason, for a metric that shows zeros.
 func Reasons() []Reason {
 	return []Reason{
 		Malformed, BadAlgorithm, UnknownSender, SenderDraft, SenderSuspended, NoCertificate, Revoked, Expired, NotYetValid,
-		OtherPayload, Tampered,
+		OtherPayload, Tampered, NotInKeyManager, Disagreement,
 	}
 }
 

@@ -39,7 +39,7 @@ type senderKey struct {
 // candidate is a key to try. A refusal says why it does not count: such keys are tried too, so that the log tells a
 // revoked certificate from a forged signature.
 type candidate struct {
-	public  crypto.PublicKey
+	key     *senderKey
 	refusal *Refusal
 }
 
@@ -118,16 +118,18 @@ func (s *sender) candidates(t token, now time.Time) ([]candidate, *Refusal) {
 	}
 	var good, bad []candidate
 	var none *Refusal // why there is no good one
-	for _, key := range s.named(t.keyID) {
+	keys := s.named(t.keyID)
+	for i := range keys {
+		key := &keys[i]
 		refusal, fits := key.refusal(now), key.Algorithm == t.algorithm.String()
 		if refusal == nil && !fits {
 			refusal = &Refusal{Reason: BadAlgorithm, Detail: "the certificate's algorithm is " + key.Algorithm}
 		}
 		switch {
 		case refusal == nil:
-			good = append(good, candidate{public: key.public})
+			good = append(good, candidate{key: key})
 		case fits:
-			bad = append(bad, candidate{public: key.public, refusal: refusal})
+			bad = append(bad, candidate{key: key, refusal: refusal})
 		}
 		// A valid certificate of another algorithm explains more than an expired one.
 		if refusal != nil && (none == nil || refusal.Reason == BadAlgorithm) {

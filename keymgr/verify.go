@@ -54,38 +54,63 @@ func NewLocal(register *Register) *Local {
 //
 // The Partner is shared: its slices must not be changed.
 func (l *Local) Verify(ctx context.Context, m Signed) (Partner, error) {
-	partner, err := l.verify(ctx, m)
+	proof, err := l.prove(ctx, m, nil)
+	return proof.Partner, err
+}
+
+// Proof is how a signature was proven, for whoever wants to prove it once more elsewhere.
+type Proof struct {
+	Partner     Partner
+	Certificate Certificate // whose key verified
+	Payload     string      // exactly what was signed, the body or its canonical form, in base64url
+}
+
+// Prove is [Local.Verify], and says how. It copies the body.
+func (l *Local) Prove(ctx context.Context, m Signed) (Proof, error) {
+	var signed []byte
+	proof, err := l.prove(ctx, m, &signed)
+	if err != nil {
+		return Proof{}, err
+	}
+	_, payload, _ := bytes.Cut(signed, []byte{'.'})
+	proof.Payload = string(payload)
+	return proof, nil
+}
+
+func (l *Local) prove(ctx context.Context, m Signed, signed *[]byte) (Proof, error) {
+	proof, err := l.verify(ctx, m, signed)
 	if refusal, ok := errors.AsType[*Refusal](err); ok && referenceID.MatchString(m.Sender) {
 		refusal.Sender = m.Sender
 	}
-	return partner, err
+	return proof, err
 }
 
-func (l *Local) verify(ctx context.Context, m Signed) (Partner, error) {
+// verify leaves in signed, if it is not nil, the bytes that the signature is over.
+func (l *Local) verify(ctx context.Context, m Signed, signed *[]byte) (Proof, error) {
 	t, err := parseToken(m.Signature)
 	if err != nil {
-		return Partner{}, err
+		return Proof{}, err
 	}
 	if t.full && !samePayload(t.payload, m.Body) {
-		return Partner{}, &Refusal{Reason: OtherPayload, Detail: "the token's payload is not the body"}
+		return Proof{}, &Refusal{Reason: OtherPayload, Detail: "the token's payload is not the body"}
 	}
 	known, err := l.current(ctx)
 	if err != nil {
-		return Partner{}, err
+		return Proof{}, err
 	}
 	from := known.byReference[m.Sender]
 	candidates, refusal := from.candidates(t, l.register.now())
-	signedWith := l.match(t, m.Body, candidates)
+	signedWith := l.match(t, m.Body, candidates, signed)
 	switch {
 	case refusal != nil:
-		return Partner{}, refusal
+		return Proof{}, refusal
 	case signedWith == nil:
 		detail := "no certificate of the sender verifies the body; " + from.describeKeyID(t)
-		return Partner{}, &Refusal{Reason: Tampered, Detail: detail}
+		return Proof{}, &Refusal{Reason: Tampered, Detail: detail}
 	case signedWith.refusal != nil:
-		return Partner{}, signedWith.refusal
+		return Proof{}, signedWith.refusal
 	}
-	return from.Partner, nil
+	return Proof{Partner: from.Partner, Certificate: signedWith.key.Certificate}, nil
 }
 
 // samePayload reports whether a token carries the body: its bytes, or the same value written otherwise.
@@ -105,8 +130,8 @@ func samePayload(payload, body []byte) bool {
 type workspace [3][]byte
 
 // match returns the candidate whose key verifies the signature, or nil. When none does, missing candidates are made up
-// with decoys, for the sake of time alone.
-func (l *Local) match(t token, body []byte, candidates []candidate) *candidate {
+// with decoys, for the sake of time alone. What was signed goes into signed, if that is not nil.
+func (l *Local) match(t token, body []byte, candidates []candidate, signed *[]byte) *candidate {
 	verifier, err := jws.NewVerifier(t.algorithm)
 	if err != nil {
 		return nil
@@ -116,7 +141,10 @@ func (l *Local) match(t token, body []byte, candidates []candidate) *candidate {
 	tried := 0
 	for input := range t.inputs(body, space) {
 		for i := range candidates {
-			if verifier.Verify(input, t.signature, candidates[i].public) == nil {
+			if verifier.Verify(input, t.signature, candidates[i].key.public) == nil {
+				if signed != nil {
+					*signed = bytes.Clone(input) // the workspace is the next call's
+				}
 				return &candidates[i]
 			}
 		}
