@@ -14,6 +14,7 @@ type Config struct {
 	Keys           KeysConfig      `koanf:"keys"`
 	Application    string          `koanf:"application"` // the service partners are registered for
 	Session        SessionConfig   `koanf:"session"`
+	Admin          AdminConfig     `koanf:"admin"`
 	LoginProviders []LoginProvider `koanf:"login_providers"`
 	KeyManager     KeyManager      `koanf:"key_manager"`
 	Mapper         MapperConfig    `koanf:"mapper"`
@@ -42,6 +43,11 @@ type SessionConfig struct {
 	Lifetime time.Duration `koanf:"lifetime"` // since the login
 }
 
+// AdminConfig is about the pages for staff.
+type AdminConfig struct {
+	Reauthenticate time.Duration `koanf:"reauthenticate"` // changes need a login younger than this
+}
+
 // Audiences of a login provider.
 const (
 	audienceBeneficiary = "beneficiary"
@@ -67,7 +73,8 @@ type LoginProvider struct {
 	Userinfo                string            `koanf:"userinfo"`
 	IDTemplate              string            `koanf:"id_template"` // the mapping's ID from verified claims
 	RolesClaim              string            `koanf:"roles_claim"`
-	Roles                   map[string]string `koanf:"roles"` // the provider's role to ours
+	RolesFrom               string            `koanf:"roles_from"` // empty: the first of id_token, userinfo, access_token that has the claim
+	Roles                   map[string]string `koanf:"roles"`      // the provider's role to ours
 }
 
 // KeyManager chooses what checks partners' signatures.
@@ -97,6 +104,7 @@ func defaultConfig() Config {
 		Keys:        KeysConfig{Dir: "/var/lib/spar/keys"},
 		Application: "openg2p-spar-mapper",
 		Session:     SessionConfig{Idle: 15 * time.Minute, Lifetime: 8 * time.Hour},
+		Admin:       AdminConfig{Reauthenticate: 15 * time.Minute},
 		KeyManager:  KeyManager{Mode: "local"},
 		Mapper:      MapperConfig{MaxBatch: 10000, MessageWindow: 5 * time.Minute},
 		Log:         LogConfig{Level: "info"},

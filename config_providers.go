@@ -67,15 +67,24 @@ func (l *loader) audience(p LoginProvider, key func(string) string) {
 	case audienceBeneficiary:
 		l.expect(claimPattern.MatchString(p.IDTemplate), key("id_template"), `expected a template with a claim, such as "token:{individual_id}@nationalid"`)
 		l.expect(p.RolesClaim == "", key("roles_claim"), "expected nothing, because beneficiaries have no roles")
+		l.expect(p.RolesFrom == "", key("roles_from"), "expected nothing, because beneficiaries have no roles")
 		l.expect(len(p.Roles) == 0, key("roles"), "expected nothing, because beneficiaries have no roles")
 	case audienceStaff:
 		l.expect(p.IDTemplate == "", key("id_template"), "expected nothing, because staff have no mapping")
 		l.expect(p.RolesClaim != "", key("roles_claim"), "expected the claim that lists roles, such as realm_access.roles")
+		l.expect(slices.Contains([]string{"", "id_token", "userinfo", "access_token"}, p.RolesFrom), key("roles_from"), "expected id_token, userinfo or access_token, or nothing for the first that has the claim")
+		l.expect(p.RolesFrom != "userinfo" || p.Userinfo != "none", key("roles_from"), "expected something else, because userinfo is none")
 		l.expect(len(p.Roles) > 0, key("roles"), "expected the provider's roles and what they are here")
 		for _, name := range slices.Sorted(maps.Keys(p.Roles)) {
 			l.expect(p.Roles[name] == "admin" || p.Roles[name] == "auditor", join(key("roles"), name), "expected admin or auditor")
+			l.expect(!everybodysRole(name), join(key("roles"), name), "expected a role of your own: this one belongs to every account there is")
 		}
 	}
+}
+
+// everybodysRole tells the roles that Keycloak gives to every account.
+func everybodysRole(name string) bool {
+	return name == "offline_access" || name == "uma_authorization" || strings.HasPrefix(name, "default-roles-")
 }
 
 // isIssuer accepts what an OpenID provider may be named by.

@@ -31,6 +31,7 @@ func (l *loader) validate(c *Config) {
 	l.expect(c.Application != "", "application", "expected the name of the service partners are registered for")
 	l.expect(c.Session.Idle >= time.Minute && c.Session.Idle <= c.Session.Lifetime, "session.idle", "expected a duration from 1m to session.lifetime")
 	l.expect(c.Session.Lifetime >= time.Minute && c.Session.Lifetime <= 24*time.Hour, "session.lifetime", "expected a duration from 1m to 24h")
+	l.expect(c.Admin.Reauthenticate >= time.Minute && c.Admin.Reauthenticate <= c.Session.Lifetime, "admin.reauthenticate", "expected a duration from 1m to session.lifetime")
 	l.expect(c.KeyManager.Mode == "local", "key_manager.mode", "expected local; this build has no other key manager")
 	l.expect(c.Mapper.URL == "", "mapper.url", "expected nothing; this build has no mapper but the one in this process")
 	l.expect(c.Mapper.MaxBatch >= 1 && c.Mapper.MaxBatch <= maxMaxBatch, "mapper.max_batch", "expected a number from 1 to %d", maxMaxBatch)

@@ -71,6 +71,11 @@ func TestEveryRuleNamesItsKey(t *testing.T) {
 		{"roles for beneficiaries", []string{national + "ROLES_CLAIM=roles"}, "login_providers.0.roles_claim: expected nothing"},
 		{"an id for staff", []string{staff + "ID_TEMPLATE={sub}@x"}, "login_providers.1.id_template: expected nothing"},
 		{"staff without a roles claim", []string{staff + "ROLES_CLAIM="}, "login_providers.1.roles_claim: expected the claim"},
+		{"roles_from for beneficiaries", []string{national + "ROLES_FROM=id_token"}, "login_providers.0.roles_from: expected nothing"},
+		{"roles from nowhere", []string{staff + "ROLES_FROM=token"}, "login_providers.1.roles_from: expected id_token"},
+		{"roles from userinfo that is not asked for", []string{staff + "ROLES_FROM=userinfo"}, "login_providers.1.roles_from: expected something else"},
+		{"changes by stale logins", []string{"SPAR_ADMIN__REAUTHENTICATE=9h"}, "admin.reauthenticate: expected a duration"},
+		{"changes by no login", []string{"SPAR_ADMIN__REAUTHENTICATE=0s"}, "admin.reauthenticate: expected a duration"},
 		{"a role we do not have", []string{staff + "ROLES__SPAR_ADMIN=root"}, "login_providers.1.roles.spar-admin: expected admin or auditor"},
 		{"a secret's file that does not exist", []string{staff + "CLIENT_SECRET_FILE=/none/secret"}, staff + "CLIENT_SECRET_FILE: expected the path of a readable file"},
 		{"a secret and its file", []string{staff + "CLIENT_SECRET_FILE=/none/secret", staff + "CLIENT_SECRET=x"}, staff + "CLIENT_SECRET_FILE: expected either this"},
@@ -131,4 +136,15 @@ func tlsFiles(t *testing.T) (certificate, key string) {
 		}
 	}
 	return certificate, key
+}
+
+// A role that Keycloak gives to every account must not open anything.
+func TestEverybodysRolesAreRefused(t *testing.T) {
+	for _, role := range []string{"offline_access", "uma_authorization", "default-roles-staff"} {
+		text := strings.Replace(full, "spar-auditor: auditor", role+": auditor", 1)
+		_, err := loadConfig(configFile(t, text), nil, true)
+		if err == nil || !strings.Contains(err.Error(), "login_providers.1.roles."+role+": expected a role of your own") {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
 }

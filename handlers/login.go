@@ -28,6 +28,7 @@ type Login struct {
 // Where a login leads when nothing else was asked for, and where people are asked for a login again.
 const (
 	accountPath   = "/account"
+	adminPath     = "/admin"
 	profilePath   = "/auth/profile"
 	loginPath     = "/auth/login/"
 	failedPath    = "/auth/failed/"
@@ -71,15 +72,24 @@ func (l *Login) begin(c *gin.Context) {
 // browser only ever names a local path.
 func (l *Login) destination(c *gin.Context, p *web.Provider) (back string, fresh bool) {
 	ctx := c.Request.Context()
-	if p.Audience == web.Staff {
-		return profilePath, false
-	}
 	if user, ok := l.Sessions.User(ctx); ok && user.Provider == p.ID {
 		if path, asked := l.Sessions.TakeStepUp(ctx); asked {
 			return path, true
 		}
 	}
-	return web.LocalPath(c.Query("return"), accountPath), false
+	back = web.LocalPath(c.Query("return"), homeOf(p.Audience))
+	if p.Audience == web.Staff && back != adminPath && back != profilePath && !strings.HasPrefix(back, adminPath+"/") && !strings.HasPrefix(back, adminPath+"?") {
+		back = adminPath // the other pages are not for staff
+	}
+	return back, false
+}
+
+// homeOf is where people of an audience begin.
+func homeOf(audience string) string {
+	if audience == web.Staff {
+		return adminPath
+	}
+	return accountPath
 }
 
 // callback takes the provider's answer. The attempt it belongs to is used up before anything else is done with it, and
@@ -132,7 +142,7 @@ func (l *Login) signIn(c *gin.Context, user web.User, login web.Login) {
 	if login.Fresh && (!had || before.Provider != user.Provider || before.Subject != user.Subject) {
 		// Somebody else logged in: what the first person had begun is gone with their session.
 		l.Sessions.Flash(ctx, "login.other_person")
-		login.Return = accountPath
+		login.Return = homeOf(user.Audience)
 	}
 	l.Log.InfoContext(ctx, "login", "request_id", web.RequestID(ctx), "provider", user.Provider, "audience", user.Audience, "fresh", login.Fresh)
 	// 303 to a clean address: the code must not stay in the address bar or the history.

@@ -290,7 +290,10 @@ func staffApp(t *testing.T) (a *loginApp, people, staff *oidctest.Provider) {
 func TestStaff(t *testing.T) {
 	a, _, _ := staffApp(t)
 	browser := newBrowser(t)
-	if status, text, at := a.page(browser, "/auth/login/staff?return=/account"); status != http.StatusOK || at != "/auth/profile" || !strings.Contains(text, "Olga Officer") || strings.Contains(text, "4713") {
+	if _, _, at := a.page(browser, "/auth/login/staff?return=/account"); at != "/admin" {
+		t.Errorf("a login for staff leads to %s", at)
+	}
+	if status, text, at := a.page(browser, "/auth/login/staff?return=/auth/profile"); status != http.StatusOK || at != "/auth/profile" || !strings.Contains(text, "Olga Officer") || strings.Contains(text, "4713") {
 		t.Errorf("got %d at %s: %s", status, at, text)
 	}
 	for _, path := range []string{"/account", "/account/check"} {

@@ -40,7 +40,8 @@ type LoginProvider struct {
 	Claims                  map[string]any // the claims request parameter
 	Userinfo                string         // signed, plain or none
 	IDTemplate              string         // the mapping's ID from verified claims; beneficiaries only
-	RolesClaim              string         // path of the claim with the provider's roles; staff only
+	RolesClaim              string         // dotted path of the claim with the provider's roles; staff only
+	RolesFrom               string         // id_token, userinfo or access_token; the first that has the claim if empty
 	Roles                   map[string]string
 }
 
@@ -143,6 +144,12 @@ func (p *Provider) configure() (err error) {
 			return err
 		}
 	case Staff:
+		if !slices.Contains([]string{"", rolesFromIDToken, rolesFromUserinfo, rolesFromAccessToken}, p.RolesFrom) {
+			return fmt.Errorf("roles_from must be id_token, userinfo or access_token")
+		}
+		if p.RolesFrom == rolesFromUserinfo && p.Userinfo == userinfoNone {
+			return fmt.Errorf("roles_from is userinfo, so userinfo must be signed or plain")
+		}
 	default:
 		return fmt.Errorf("audience must be beneficiary or staff")
 	}

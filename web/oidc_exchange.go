@@ -48,7 +48,11 @@ func (p *Provider) Exchange(ctx context.Context, code string, login Login) (User
 	if err != nil {
 		return User{}, err
 	}
-	return p.user(idToken, info)
+	user, err := p.user(idToken, info)
+	if err == nil && p.Audience == Staff {
+		user.Roles, err = p.roles(ctx, m, token, idToken, info)
+	}
+	return user, err
 }
 
 func (p *Provider) token(ctx context.Context, m *metadata, code string, login Login) (*oauth2.Token, error) {

@@ -64,8 +64,7 @@ func (p *Provider) user(id *verified, info claimSet) (User, error) {
 		AuthTime: id.authTime, IDToken: id.raw,
 	}
 	if p.Audience == Staff {
-		user.Roles = p.roles(info, id.claims)
-		return user, nil
+		return user, nil // their roles are roles' business
 	}
 	values := map[string]string{}
 	for _, claim := range p.template.claims {
@@ -97,34 +96,6 @@ func stringClaim(name string, sets ...claimSet) (string, error) {
 		return "", refuse("claim " + name + " missing")
 	}
 	return found, nil
-}
-
-// roles maps the provider's roles to ours. Roles that the configuration does not name grant nothing.
-func (p *Provider) roles(sets ...claimSet) []string {
-	ours := map[string]bool{}
-	for _, set := range sets {
-		list, _ := set.at(p.RolesClaim).([]any)
-		for _, entry := range list {
-			name, _ := entry.(string)
-			if role := p.Roles[name]; role != "" {
-				ours[role] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(ours))
-}
-
-// at finds a claim by name or, where the name is not there, by the dotted path of nested objects.
-func (c claimSet) at(path string) any {
-	if value, ok := c[path]; ok {
-		return value
-	}
-	head, rest, nested := strings.Cut(path, ".")
-	inner, ok := c[head].(map[string]any)
-	if !nested || !ok {
-		return nil
-	}
-	return claimSet(inner).at(rest)
 }
 
 // displayName is the person's name as the provider writes it, in any language; it is shown and nothing else.

@@ -79,8 +79,8 @@ func (c claimSet) audience() []string {
 var compactJWS = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
 
 // checkForm refuses what is not a plain compact JWS of a JWT, before any library reads it. A token that says it is of
-// another type (an access token, a logout token) is not one of ours (RFC 8725, section 3.11).
-func checkForm(token string) error {
+// another type than those expected (an access token, a logout token) is not the one we asked for (RFC 8725, section 3.11).
+func checkForm(token string, types ...string) error {
 	if len(token) > maxTokenSize || !compactJWS.MatchString(token) {
 		return refuse("form of the token")
 	}
@@ -94,7 +94,8 @@ func checkForm(token string) error {
 		return refuse("header of the token")
 	}
 	if typ, ok := members["typ"]; ok {
-		if text, _ := typ.(string); !strings.EqualFold(text, "JWT") {
+		text, _ := typ.(string)
+		if !slices.ContainsFunc(types, func(expected string) bool { return strings.EqualFold(expected, text) }) {
 			return refuse("typ")
 		}
 	}
@@ -108,7 +109,7 @@ func (p *Provider) idToken(ctx context.Context, m *metadata, token *oauth2.Token
 	if raw == "" {
 		return nil, refuse("id_token missing")
 	}
-	if err := checkForm(raw); err != nil {
+	if err := checkForm(raw, "JWT"); err != nil {
 		return nil, err
 	}
 	now := p.now()

@@ -80,7 +80,7 @@ func (p *Provider) fetchUserinfo(ctx context.Context, endpoint, accessToken stri
 }
 
 func (p *Provider) openUserinfo(ctx context.Context, m *metadata, token string) ([]byte, error) {
-	if err := checkForm(token); err != nil {
+	if err := checkForm(token, "JWT"); err != nil {
 		return nil, err
 	}
 	return m.keys.VerifySignature(ctx, token)

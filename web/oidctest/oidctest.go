@@ -37,6 +37,7 @@ type Twist struct {
 	Answer       func(q url.Values)                                // the answer through the browser
 	TokenStatus  int                                               // instead of 200
 	Token        func(answer Object)                               // the token answer
+	Access       func(p *Provider, header, claims Object) string   // makes a JWT of the access token, which is opaque otherwise
 	IDToken      func(header, claims Object)                       // before signing
 	Sign         func(p *Provider, header, claims Object) string   // instead of signing the ID token
 	Userinfo     func(header, claims Object)                       // before signing
@@ -247,9 +248,15 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, Object{"error": "invalid_grant"})
 		return
 	}
-	access := rand.Text()
-	hash := sha256.Sum256([]byte(access))
 	now := p.Now()
+	access := rand.Text()
+	if p.twist.Access != nil {
+		access = p.twist.Access(p, Object{"alg": "RS256", "typ": "JWT", "kid": p.Key().ID}, Object{
+			"iss": p.URL, "sub": p.person["sub"], "aud": "account", "exp": now.Add(5 * time.Minute).Unix(), "iat": now.Unix(),
+			"typ": "Bearer", "azp": ClientID,
+		})
+	}
+	hash := sha256.Sum256([]byte(access))
 	header := Object{"alg": "RS256", "typ": "JWT", "kid": p.Key().ID}
 	claims := Object{
 		"iss": p.URL, "sub": p.person["sub"], "aud": ClientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(),
