@@ -31,7 +31,7 @@ func (b Banner) String() string {
 	for _, p := range People() {
 		line := fmt.Sprintf("  %-12s  %s", GroupedID(p.NationalID), p.Name)
 		if p.Staff() {
-			fmt.Fprintln(&staff, line)
+			fmt.Fprintf(&staff, "%s (%s)\n", line, strings.TrimPrefix(p.Roles[0], "spar-"))
 			continue
 		}
 		if linked[p.Key] {
@@ -47,11 +47,11 @@ func (b Banner) String() string {
 Log in with National ID as one of these people; nobody has a password:
 
 %s
-Log in as staff, administrator:
+Log in at %s/admin as staff:
 
 %s
 Ask as Sample Bank A (%s) where the money of %s goes; paste this into a shell:
 
 %s
-`, b.BaseURL, b.Dir, people.String(), staff.String(), SampleBank, b.linked().Name, b.Resolve())
+`, b.BaseURL, b.Dir, people.String(), b.BaseURL, staff.String(), SampleBank, b.linked().Name, b.Resolve())
 }

@@ -143,7 +143,7 @@ func TestPeopleAreDistinct(t *testing.T) {
 			t.Errorf("%s: National ID %q", p.Key, p.NationalID)
 		}
 	}
-	if got := len(demo.People()); got != 13 || staff != 1 {
+	if got := len(demo.People()); got != 14 || staff != 2 {
 		t.Errorf("got %d people, %d of them staff", got, staff)
 	}
 }

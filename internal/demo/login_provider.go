@@ -30,6 +30,6 @@ func (s *Server) LoginProviders() []LoginProvider {
 	staff := people
 	staff.ID, staff.Audience, staff.ClientID, staff.IDTemplate = "staff", "staff", staffClient, ""
 	staff.Name = map[string]string{"en": "Staff", "fr": "Personnel", "tl": "Kawani", "ar": "الموظفون"}
-	staff.RolesClaim, staff.Roles = "realm_access.roles", map[string]string{StaffRole: "admin"}
+	staff.RolesClaim, staff.Roles = "realm_access.roles", map[string]string{StaffRole: "admin", AuditorRole: "auditor"}
 	return []LoginProvider{people, staff}
 }

@@ -1,7 +1,10 @@
 package demo
 
-// StaffRole is the role that the demo provider gives to its administrator, as a Keycloak realm would.
-const StaffRole = "spar-admin"
+// The roles that the demo provider gives to staff, as a Keycloak realm would.
+const (
+	StaffRole   = "spar-admin"
+	AuditorRole = "spar-auditor"
+)
 
 // Person is somebody who can log in to the demo. All of them are invented; so are their numbers.
 type Person struct {
@@ -50,6 +53,8 @@ func People() []Person {
 			"Bus driver in Quillpoint. Disability allowance after an accident.", nil},
 		{"ines-carvalho", "9913618254", "Inês Carvalho", "+12025550113", "ines.carvalho@example.org",
 			"Works for the registry: administrator.", []string{StaffRole, "offline_access", "default-roles-demo"}},
+		{"tomas-okafor", "9914827360", "Tomás Okafor", "+12025550114", "tomas.okafor@example.org",
+			"Works for the registry: auditor, who may look at everything and change nothing.", []string{AuditorRole, "offline_access", "default-roles-demo"}},
 	}
 }
 
