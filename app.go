@@ -13,13 +13,17 @@ import (
 
 	"spar/handlers"
 	"spar/internal/keyring"
+	"spar/internal/quota"
 	"spar/keymgr"
 	"spar/mapper"
 	"spar/migrations"
 	"spar/web"
 )
 
-const purgeInterval = time.Minute
+const (
+	purgeInterval = time.Minute
+	quotaInterval = 500 * time.Millisecond
+)
 
 // app is one running registry. The end-to-end tests build the same one as serve does.
 type app struct {
@@ -31,6 +35,7 @@ type app struct {
 	directory *mapper.Directory
 	service   *mapper.Service
 	health    *handlers.Health
+	quotas    *quota.Quotas
 	purges    []func(context.Context) error
 
 	providers *web.Providers
@@ -139,10 +144,19 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 		Mapper: a.service, History: a.service, Directory: a.directory, Strategies: strategies, Partners: a.register,
 		Sessions: sessions, Login: login, Region: a.cfg.Mapper.DefaultRegion, Location: time.Local, Now: time.Now, Log: a.log,
 	}
+	quotas, err := quota.New(a.db, quota.Config{
+		Single:   quota.Rate{PerSecond: a.cfg.Limits.ItemsPerSecond, Burst: a.cfg.Limits.Capacity},
+		Bulk:     quota.Rate{PerSecond: a.cfg.Limits.BulkItemsPerSecond, Burst: a.cfg.Limits.BulkCapacity},
+		BulkFrom: a.cfg.Limits.BulkFrom, MissCost: a.cfg.Limits.MissCost,
+	}, time.Now)
+	if err != nil {
+		return err
+	}
+	a.quotas = quotas
 	routes := handlers.Routes{
 		Portal: portal, Login: login, Sessions: sessions,
 		Partner: &handlers.PartnerAPI{
-			Mapper: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
+			Mapper: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Quotas: quotas, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		},
 	}
@@ -175,7 +189,8 @@ func (a *app) run(ctx context.Context) error {
 		a.health.Drain()
 	})
 	var background sync.WaitGroup
-	background.Go(func() { a.purge(ctx) })
+	background.Go(func() { a.every(ctx, purgeInterval, "purge", a.purges...) })
+	background.Go(func() { a.every(ctx, quotaInterval, "share budgets", a.quotas.Sync) })
 	background.Go(func() { a.providers.Warm(ctx, a.log) })
 
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
@@ -197,9 +212,10 @@ func (a *app) run(ctx context.Context) error {
 	return err
 }
 
-// purge forgets, once a minute, what has expired. A failure is only logged: expired rows are not believed anyway.
-func (a *app) purge(ctx context.Context) {
-	tick := time.NewTicker(purgeInterval)
+// every repeats tasks until ctx ends. A failure is only logged: what has expired is not believed anyway, and what could
+// not be told now is told the next time.
+func (a *app) every(ctx context.Context, interval time.Duration, what string, tasks ...func(context.Context) error) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
@@ -207,9 +223,9 @@ func (a *app) purge(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		for _, purge := range a.purges {
-			if err := purge(ctx); err != nil && ctx.Err() == nil {
-				a.log.Error("purge", "error", err)
+		for _, task := range tasks {
+			if err := task(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error(what, "error", err)
 			}
 		}
 	}

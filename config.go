@@ -18,6 +18,7 @@ type Config struct {
 	LoginProviders []LoginProvider `koanf:"login_providers"`
 	KeyManager     KeyManager      `koanf:"key_manager"`
 	Mapper         MapperConfig    `koanf:"mapper"`
+	Limits         LimitsConfig    `koanf:"limits"`
 	Log            LogConfig       `koanf:"log"`
 }
 
@@ -91,6 +92,16 @@ type MapperConfig struct {
 	DefaultRegion string        `koanf:"default_region"` // ISO 3166 country of phone numbers typed without a country code
 }
 
+// LimitsConfig is the budget that every partner has. Each fills at a number of items a second, up to a capacity.
+type LimitsConfig struct {
+	ItemsPerSecond     int `koanf:"items_per_second"` // calls of single people and small lists, and all changes
+	Capacity           int `koanf:"capacity"`
+	BulkItemsPerSecond int `koanf:"bulk_items_per_second"` // payment lists
+	BulkCapacity       int `koanf:"bulk_capacity"`
+	BulkFrom           int `koanf:"bulk_from"` // a resolve of so many items is a payment list
+	MissCost           int `koanf:"miss_cost"` // what an item costs that finds nobody
+}
+
 // LogConfig sets the log's level: debug, info, warn or error.
 type LogConfig struct {
 	Level string `koanf:"level"`
@@ -107,7 +118,10 @@ func defaultConfig() Config {
 		Admin:       AdminConfig{Reauthenticate: 15 * time.Minute},
 		KeyManager:  KeyManager{Mode: "local"},
 		Mapper:      MapperConfig{MaxBatch: 10000, MessageWindow: 5 * time.Minute},
-		Log:         LogConfig{Level: "info"},
+		Limits: LimitsConfig{
+			ItemsPerSecond: 20000, Capacity: 200000, BulkItemsPerSecond: 300000, BulkCapacity: 10000000, BulkFrom: 100, MissCost: 10,
+		},
+		Log: LogConfig{Level: "info"},
 	}
 }
 

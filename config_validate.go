@@ -37,6 +37,12 @@ func (l *loader) validate(c *Config) {
 	l.expect(c.Mapper.MaxBatch >= 1 && c.Mapper.MaxBatch <= maxMaxBatch, "mapper.max_batch", "expected a number from 1 to %d", maxMaxBatch)
 	l.expect(c.Mapper.MessageWindow >= time.Second && c.Mapper.MessageWindow <= time.Hour, "mapper.message_window", "expected a duration from 1s to 1h")
 	l.expect(c.Mapper.DefaultRegion == "" || regionPattern.MatchString(c.Mapper.DefaultRegion), "mapper.default_region", "expected a country of ISO 3166 in two capital letters, such as PH")
+	for key, n := range map[string]int{
+		"items_per_second": c.Limits.ItemsPerSecond, "capacity": c.Limits.Capacity, "bulk_items_per_second": c.Limits.BulkItemsPerSecond,
+		"bulk_capacity": c.Limits.BulkCapacity, "bulk_from": c.Limits.BulkFrom, "miss_cost": c.Limits.MissCost,
+	} {
+		l.expect(n >= 1 && n <= 1_000_000_000, "limits."+key, "expected a number from 1 to 1000000000")
+	}
 	l.expect(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "expected debug, info, warn or error")
 	l.providers(c)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"spar/internal/quota"
 	"spar/keymgr"
 	"spar/mapper"
 	"spar/mapper/wire"
@@ -28,6 +29,7 @@ type PartnerAPI struct {
 	Mapper        mapper.Mapper
 	Verifier      keymgr.Verifier
 	Signer        Signer
+	Quotas        *quota.Quotas
 	Metrics       *Metrics
 	Log           *slog.Logger
 	SenderID      string        // our own id in answers
@@ -57,10 +59,15 @@ func (p *PartnerAPI) Routes(r gin.IRouter) {
 			}
 		})
 	}
+	r.GET("/mapper/limits", func(c *gin.Context) {
+		if err := p.limits(c); err != nil {
+			p.fail(c, err)
+		}
+	})
 }
 
 // call is one synchronous request, in the order that security demands: size and type, syntax, signature, permission,
-// header, and only then the action.
+// header, budget, and only then the action.
 func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 	defer cancel()
@@ -76,6 +83,9 @@ func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
 	if fault := request.Check(p.Now(), p.MessageWindow, p.MaxBatch); fault != nil {
 		return p.answer(c, request, nil, fault)
 	}
+	if err := p.pay(request, partner); err != nil {
+		return err
+	}
 	results, err := p.act(ctx, request, partner)
 	if errors.Is(err, mapper.ErrDuplicateMessage) {
 		p.Metrics.Replayed()
@@ -85,6 +95,7 @@ func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
 		return err
 	}
 	p.Metrics.Items(action, results)
+	p.payMisses(request, partner, results)
 	p.Log.InfoContext(ctx, "partner call answered", slog.String("request_id", web.RequestID(c.Request.Context())),
 		slog.String("partner", partner.ReferenceID), slog.String("action", string(action)), slog.Int("items", len(results)))
 	return p.answer(c, request, results, nil)

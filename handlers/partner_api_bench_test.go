@@ -86,7 +86,7 @@ func newBenchAPI(b *testing.B, db *sqlx.DB, rows int) *httptest.Server {
 	}
 	engine := gin.New()
 	(&handlers.PartnerAPI{
-		Mapper: service, Signer: ownKeys, Verifier: keymgr.NewLocal(register), Metrics: handlers.NewMetrics("bench", db.DB),
+		Mapper: service, Signer: ownKeys, Quotas: testQuotas(b, db), Verifier: keymgr.NewLocal(register), Metrics: handlers.NewMetrics("bench", db.DB),
 		Log: slog.New(slog.DiscardHandler), SenderID: "openg2p-spar-mapper", MessageWindow: time.Hour, MaxBatch: 10000, Now: time.Now,
 	}).Routes(engine)
 	server := httptest.NewServer(engine)

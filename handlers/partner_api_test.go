@@ -20,6 +20,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"spar/handlers"
+	"spar/internal/quota"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
 	"spar/mapper/mappertest"
@@ -35,6 +36,19 @@ type partnerAPI struct {
 	logs     *syncBuffer
 	calls    *handlers.PartnerAPI
 	ownKeys  *keymgr.OwnKeys
+}
+
+// testQuotas are large enough for every test but those about them.
+func testQuotas(tb testing.TB, db *sqlx.DB) *quota.Quotas {
+	tb.Helper()
+	const plenty = 1 << 40
+	q, err := quota.New(db, quota.Config{
+		Single: quota.Rate{PerSecond: plenty, Burst: plenty}, Bulk: quota.Rate{PerSecond: plenty, Burst: plenty}, BulkFrom: 100, MissCost: 1,
+	}, time.Now)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return q
 }
 
 type syncBuffer struct {
@@ -67,7 +81,7 @@ func newPartnerAPI(t *testing.T, db *sqlx.DB) *partnerAPI {
 	}
 	engine := gin.New()
 	api.calls = &handlers.PartnerAPI{
-		Mapper: mappertest.Service(t, db), Signer: api.ownKeys, Verifier: keymgr.NewLocal(api.register), Metrics: handlers.NewMetrics("test", db.DB),
+		Mapper: mappertest.Service(t, db), Signer: api.ownKeys, Quotas: testQuotas(t, db), Verifier: keymgr.NewLocal(api.register), Metrics: handlers.NewMetrics("test", db.DB),
 		Log: slog.New(slog.NewJSONHandler(api.logs, nil)), SenderID: "openg2p-spar-mapper",
 		MessageWindow: 5 * time.Minute, MaxBatch: maxBatch, Now: time.Now,
 	}

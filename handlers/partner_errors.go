@@ -42,6 +42,9 @@ func problemOf(err error) problem {
 	if _, ok := errors.AsType[*keymgr.Refusal](err); ok {
 		return problem{http.StatusUnauthorized, "err.signature.invalid", "the signature could not be verified"}
 	}
+	if _, ok := errors.AsType[*limitedError](err); ok {
+		return problem{http.StatusTooManyRequests, "err.request.too_many_requests", "this partner's budget is spent; nothing was done: wait, then try again"}
+	}
 	switch {
 	case errors.Is(err, keymgr.ErrSignatureMissing):
 		return problem{http.StatusUnauthorized, "err.signature.missing", "send the JWT of the body in the Signature header"}
@@ -79,6 +82,9 @@ func (p *PartnerAPI) fail(c *gin.Context, err error) {
 		p.Log.ErrorContext(ctx, "partner call failed", append(attrs, slog.String("error", err.Error()))...)
 	default:
 		p.Log.InfoContext(ctx, "partner call rejected", append(attrs, slog.String("cause", out.message))...)
+	}
+	if limited, ok := errors.AsType[*limitedError](err); ok {
+		c.Writer.Header().Set("Retry-After", limited.seconds())
 	}
 	p.writeProblem(c, out)
 }

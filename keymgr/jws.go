@@ -147,3 +147,16 @@ func headerMembers(header []byte) (map[string]string, error) {
 	}
 	return members, nil
 }
+
+// Payload returns what a token in full form carries, for a request without a body: nothing is proven yet. The errors are
+// those of [Local.Verify].
+func Payload(signature []string) ([]byte, error) {
+	t, err := parseToken(signature)
+	if err != nil {
+		return nil, err
+	}
+	if !t.full {
+		return nil, malformed("detached, without a body")
+	}
+	return t.payload, nil
+}

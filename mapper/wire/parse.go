@@ -23,6 +23,10 @@ const (
 	maxIDLength = 99 // message_id and transaction_id, in bytes; the definition's limit of a transaction_id
 )
 
+// Limits is the action of a message that asks for the sender's own limits. It is not of the definition; its envelope has a
+// header only.
+const Limits mapper.Action = "limits"
+
 // Request is an envelope as it was read: the one value that is verified and acted on.
 type Request struct {
 	Action        mapper.Action // that of the path
@@ -117,12 +121,12 @@ func (p *parser) checkEnvelope(hasHeader, hasMessage bool) {
 	switch {
 	case !hasHeader:
 		p.problem("header must be an object")
-	case !hasMessage:
+	case !hasMessage && r.Action != Limits:
 		p.problem("message must be an object")
 	case !isName(r.Header.MessageID):
 		p.problem("header.message_id must be a text of 1 to %d characters", maxIDLength)
-	case r.Encrypted:
-		return // the message is not in the clear
+	case r.Encrypted, r.Action == Limits:
+		return // the message is not in the clear, or there is none
 	case !isName(r.TransactionID):
 		p.problem("message.transaction_id must be a text of 1 to %d characters", maxIDLength)
 	case r.Items == nil:
