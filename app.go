@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -86,8 +87,8 @@ func (a *app) openKeys(ctx context.Context) (*keyring.Ring, error) {
 	if isNew {
 		created = append(created, path)
 	}
-	var signing string
-	if a.ownKeys, signing, err = keymgr.OpenOwnKeys(a.cfg.Keys.Dir, time.Now); err != nil {
+	signing, err := a.openSigningKey(len(ring.Created) > 0)
+	if err != nil {
 		return nil, err
 	}
 	if signing != "" {
@@ -97,6 +98,20 @@ func (a *app) openKeys(ctx context.Context) (*keyring.Ring, error) {
 		a.log.Warn("created new keys: back them up now, without them the database cannot be read", "files", created)
 	}
 	return ring, nil
+}
+
+// openSigningKey opens the key that answers are signed with. Only the first start makes it: a new one in place of a lost
+// one would surprise partners who know the old one.
+func (a *app) openSigningKey(firstStart bool) (created string, err error) {
+	found, err := keymgr.HasOwnKeys(a.cfg.Keys.Dir)
+	if err != nil {
+		return "", err
+	}
+	if !found && !firstStart {
+		return "", fmt.Errorf("the signing key (signing-….pem) is missing in %s: restore it from the backup, or make a new one with spar keys rotate", a.cfg.Keys.Dir)
+	}
+	a.ownKeys, created, err = keymgr.OpenOwnKeys(a.cfg.Keys.Dir, time.Now)
+	return created, err
 }
 
 // build puts the services and handlers together.

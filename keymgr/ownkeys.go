@@ -68,6 +68,12 @@ func OpenOwnKeys(dir string, now func() time.Time) (keys *OwnKeys, created strin
 	return keys, created, err
 }
 
+// HasOwnKeys reports whether there is a signing key in the directory.
+func HasOwnKeys(dir string) (bool, error) {
+	names, err := (&OwnKeys{dir: dir}).names()
+	return len(names) > 0, err
+}
+
 // RotateOwnKeys makes a new signing key and returns its file. Running processes sign with it within five seconds; the
 // older keys stay published until their files are deleted.
 func RotateOwnKeys(dir string, now time.Time) (string, error) {
