@@ -1,5 +1,5 @@
 // Package migrations owns the schema and opens the database. The SQL files are numbered, append-only, and written in the
-// SQL that SQLite and PostgreSQL share; no other package creates tables or knows which engine is behind a *sqlx.DB
+// SQL that SQLite and PostgreSQL share, but for marked statements; no other package creates tables or knows which engine is behind a *sqlx.DB
 // beyond asking [Postgres].
 package migrations
 
@@ -123,13 +123,13 @@ func IsRetryable(err error) bool {
 func provider(db *sqlx.DB) (*goose.Provider, error) {
 	if !Postgres(db) {
 		// SQLite's immediate transactions let one process at a time apply a version.
-		return goose.NewProvider(goose.DialectSQLite3, db.DB, files)
+		return goose.NewProvider(goose.DialectSQLite3, db.DB, engineFiles{files, "sqlite"})
 	}
 	locker, err := lock.NewPostgresSessionLocker()
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, db.DB, files, goose.WithSessionLocker(locker))
+	return goose.NewProvider(goose.DialectPostgres, db.DB, engineFiles{files, "postgres"}, goose.WithSessionLocker(locker))
 }
 
 // Up applies the migrations that are missing, under a lock, and returns how many it applied.

@@ -1,5 +1,5 @@
 // Package keyring owns SPAR's own symmetric keys: Tink keysets in keys.dir that seal records and sessions and hash IDs
-// for look-up. The keys never reach the database; the database only holds what proves that the right keys are there.
+// for look-up, and chain the audit log. The keys never reach the database; the database only holds what proves that the right keys are there.
 package keyring
 
 import (
@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/mac"
 	"github.com/tink-crypto/tink-go/v2/prf"
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -27,6 +29,7 @@ type Ring struct {
 	Records  tink.AEAD // AES-256-GCM over link records
 	Sessions tink.AEAD // AES-256-GCM over session data
 	Lookup   *prf.Set  // HMAC-SHA256 over normalised IDs and financial addresses
+	Audit    tink.MAC  // HMAC-SHA256 over the chain of audit events
 	Created  []string  // files made by this start: they must be backed up
 }
 
@@ -58,7 +61,34 @@ func Open(ctx context.Context, db *sqlx.DB, dir string, now time.Time) (*Ring, e
 	if ring.Lookup, err = prf.NewPRFSet(lookup); err != nil {
 		return nil, fmt.Errorf("use keyset lookup: %w", err)
 	}
-	return ring, nil
+	return ring, ring.openAudit(ctx, db, dir, now)
+}
+
+// OpenAudit opens only the keyset of the audit log, for a program that changes what is audited and reads nothing sealed.
+func OpenAudit(ctx context.Context, db *sqlx.DB, dir string, now time.Time) (*Ring, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create keys.dir: %w", err)
+	}
+	ring := &Ring{}
+	return ring, ring.openAudit(ctx, db, dir, now)
+}
+
+func (r *Ring) openAudit(ctx context.Context, db *sqlx.DB, dir string, now time.Time) error {
+	handle, err := r.open(ctx, db, dir, auditName, mac.HMACSHA256Tag256KeyTemplate(), now, checkMAC)
+	if err != nil {
+		return err
+	}
+	if r.Audit, err = mac.New(handle); err != nil {
+		return fmt.Errorf("use keyset %s: %w", auditName, err)
+	}
+	return nil
+}
+
+const auditName = "audit"
+
+// NewAudit reports whether the keyset of the audit log was made by this start.
+func (r *Ring) NewAudit() bool {
+	return slices.ContainsFunc(r.Created, func(path string) bool { return filepath.Base(path) == auditName+suffix })
 }
 
 // A check makes the value to store for a new keyset, or, given the stored one, proves that the keyset matches it.
@@ -97,8 +127,24 @@ func checkPRF(h *keyset.Handle, stored []byte) ([]byte, error) {
 	return value, nil
 }
 
+func checkMAC(h *keyset.Handle, stored []byte) ([]byte, error) {
+	primitive, err := mac.New(h)
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		return primitive.ComputeMAC([]byte(checkText))
+	}
+	if err := primitive.VerifyMAC(stored, []byte(checkText)); err != nil {
+		return nil, errForeignKey
+	}
+	return stored, nil
+}
+
+const suffix = ".keyset.json"
+
 func (r *Ring) open(ctx context.Context, db *sqlx.DB, dir, name string, template *tinkpb.KeyTemplate, now time.Time, verify check) (*keyset.Handle, error) {
-	path := filepath.Join(dir, name+".keyset.json")
+	path := filepath.Join(dir, name+suffix)
 	stored, err := storedCheck(ctx, db, name)
 	if err != nil {
 		return nil, fmt.Errorf("read check of key %s: %w", name, err)

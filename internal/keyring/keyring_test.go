@@ -19,8 +19,8 @@ func TestOpenCreatesOnceAndReopens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(first.Created) != 3 {
-			t.Errorf("first start created %v, want three files", first.Created)
+		if len(first.Created) != 4 {
+			t.Errorf("first start created %v, want four files", first.Created)
 		}
 		for _, path := range first.Created {
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
