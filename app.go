@@ -13,6 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"spar/handlers"
+	"spar/internal/audit"
 	"spar/internal/keyring"
 	"spar/internal/quota"
 	"spar/keymgr"
@@ -31,6 +32,7 @@ type app struct {
 	cfg       Config
 	log       *slog.Logger
 	db        *sqlx.DB
+	trail     *audit.Log
 	register  *keymgr.Register
 	ownKeys   *keymgr.OwnKeys
 	directory *mapper.Directory
@@ -77,7 +79,10 @@ func (a *app) openKeys(ctx context.Context) (*keyring.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.register = keymgr.NewRegister(a.db, a.cfg.Application, time.Now)
+	if a.trail, err = audit.Open(ctx, a.db, ring.Audit, ring.NewAudit(), time.Now); err != nil {
+		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	a.register = keymgr.NewRegister(a.db, a.cfg.Application, a.trail, time.Now)
 	created := ring.Created
 	path := filepath.Join(a.cfg.Keys.Dir, portalKeyFile)
 	isNew, err := openPortalKey(ctx, a.register, path, time.Now())

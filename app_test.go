@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"spar/internal/audit/audittest"
 	"spar/keymgr"
 	"spar/migrations/dbtest"
 )
@@ -145,7 +146,7 @@ func TestServeFromAnEmptyDatabase(t *testing.T) {
 		if status, answer := r.post(key, body); status != http.StatusUnauthorized {
 			t.Errorf("before onboarding: %d %s", status, answer)
 		}
-		environ := []string{"SPAR_DATABASE__URL=" + cfg.Database.URL}
+		environ := []string{"SPAR_DATABASE__URL=" + cfg.Database.URL, "SPAR_KEYS__DIR=" + cfg.Keys.Dir}
 		code, _, stderr := command(t, "", environ, "partner", "add", "PARTNER-A", "--certificate", certificate, "--permit", "resolve")
 		if code != 0 {
 			t.Fatalf("partner add beside a running server: %s", stderr)
@@ -344,7 +345,7 @@ func TestDemoKeepsItsDataAndStaysOnLoopback(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if name == "first start" {
-			if err := d.app.register.SetStatus(ctx, "PARTNER-A", keymgr.Suspended); err != nil {
+			if err := d.app.register.SetStatus(ctx, audittest.By, "PARTNER-A", keymgr.Suspended); err != nil {
 				t.Fatal(err)
 			}
 		}

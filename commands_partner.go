@@ -1,14 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"spar/keymgr"
-	"spar/migrations"
 )
 
 type partnerCommand struct {
@@ -26,25 +26,22 @@ type partnerCertificateCommand struct {
 	Revoke certificateRevokeCommand `cmd:"" help:"Revoke a certificate, for ever."`
 }
 
-// withRegister runs do on the configured database, whether or not a server is running on it.
+// withRegister runs do on the register of the configured database, to look at it.
 func (c *console) withRegister(do func(*keymgr.Register) error) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	db, err := openDatabase(c.ctx, cfg.Database.URL)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	pending, err := migrations.Pending(c.ctx, db)
-	if err != nil {
-		return err
-	}
-	if pending {
-		return errors.New("the database's schema is older than this program: run spar migrate up first")
-	}
-	return do(keymgr.NewRegister(db, cfg.Application, time.Now))
+	return c.withDatabase(func(cfg Config, db *sqlx.DB) error {
+		return do(keymgr.NewRegister(db, cfg.Application, nil, time.Now))
+	})
+}
+
+// changeRegister is withRegister to change it, which is audited.
+func (c *console) changeRegister(do func(*keymgr.Register) error) error {
+	return c.withDatabase(func(cfg Config, db *sqlx.DB) error {
+		trail, err := c.openTrail(cfg, db)
+		if err != nil {
+			return err
+		}
+		return do(keymgr.NewRegister(db, cfg.Application, trail, time.Now))
+	})
 }
 
 // permissionList is a --permit flag: a comma-separated list in which a slip is a wrong use of the command.
@@ -101,8 +98,8 @@ func (a partnerAddCommand) Run(c *console) error {
 	if a.Draft {
 		status = keymgr.Draft
 	}
-	return c.withRegister(func(register *keymgr.Register) error {
-		partner, err := register.Add(c.ctx, keymgr.Partner{
+	return c.changeRegister(func(register *keymgr.Register) error {
+		partner, err := register.Add(c.ctx, c.actor(), keymgr.Partner{
 			ReferenceID: a.Reference, Name: a.Name, Status: status, Permissions: permissions,
 			CallbackURL: a.CallbackURL, FAProviders: a.FAProvider,
 		}, certificate)
@@ -136,8 +133,8 @@ func (partnerActivateCommand) Help() string { return "Example: spar partner acti
 func (a partnerActivateCommand) Run(c *console) error { return c.setStatus(a.Reference, keymgr.Active) }
 
 func (c *console) setStatus(reference string, status keymgr.Status) error {
-	return c.withRegister(func(register *keymgr.Register) error {
-		if err := register.SetStatus(c.ctx, reference, status); err != nil {
+	return c.changeRegister(func(register *keymgr.Register) error {
+		if err := register.SetStatus(c.ctx, c.actor(), reference, status); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.stdout, "%s is %s\n", reference, status)
@@ -159,8 +156,8 @@ func (p partnerPermitCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	return c.withRegister(func(register *keymgr.Register) error {
-		if err := register.Permit(c.ctx, p.Reference, permissions); err != nil {
+	return c.changeRegister(func(register *keymgr.Register) error {
+		if err := register.Permit(c.ctx, c.actor(), p.Reference, permissions); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.stdout, "%s may: %s\n", p.Reference, listed(permissions))
@@ -182,8 +179,8 @@ func (a certificateAddCommand) Run(c *console) error {
 	if err != nil {
 		return fmt.Errorf("read certificate: %w", err)
 	}
-	return c.withRegister(func(register *keymgr.Register) error {
-		added, err := register.AddCertificate(c.ctx, a.Reference, certificate)
+	return c.changeRegister(func(register *keymgr.Register) error {
+		added, err := register.AddCertificate(c.ctx, c.actor(), a.Reference, certificate)
 		if err != nil {
 			return err
 		}
@@ -202,8 +199,8 @@ func (certificateRevokeCommand) Help() string {
 }
 
 func (r certificateRevokeCommand) Run(c *console) error {
-	return c.withRegister(func(register *keymgr.Register) error {
-		if err := register.RevokeCertificate(c.ctx, r.Reference, r.Fingerprint); err != nil {
+	return c.changeRegister(func(register *keymgr.Register) error {
+		if err := register.RevokeCertificate(c.ctx, c.actor(), r.Reference, r.Fingerprint); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.stdout, "the certificate of %s is revoked\n", r.Reference)

@@ -30,7 +30,7 @@ func openssl(t *testing.T, name string) (certificate, key string) {
 func eachDatabase(t *testing.T, test func(t *testing.T, environ []string)) {
 	t.Chdir(t.TempDir()) // no spar.yaml
 	migrated := func(t *testing.T, url string) []string {
-		environ := []string{"SPAR_DATABASE__URL=" + url}
+		environ := []string{"SPAR_DATABASE__URL=" + url, "SPAR_KEYS__DIR=" + t.TempDir()}
 		if code, _, stderr := command(t, "", environ, "migrate", "up"); code != 0 {
 			t.Fatal(stderr)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"spar/handlers"
+	"spar/internal/audit"
 	"spar/keymgr"
 )
 
@@ -47,10 +48,11 @@ func openPortalKey(ctx context.Context, register *keymgr.Register, path string, 
 	if err != nil {
 		return created, err
 	}
+	by := audit.Actor{Kind: audit.System}
 	if partner.ReferenceID != "" {
-		_, err = register.AddCertificate(ctx, handlers.SelfService, certificate)
+		_, err = register.AddCertificate(ctx, by, handlers.SelfService, certificate)
 	} else {
-		_, err = register.Add(ctx, keymgr.Partner{
+		_, err = register.Add(ctx, by, keymgr.Partner{
 			ReferenceID: handlers.SelfService, Name: "SPAR self-service portal", Status: keymgr.Active,
 			Permissions: []keymgr.Permission{keymgr.Resolve, keymgr.Details, keymgr.Link, keymgr.Update, keymgr.Unlink},
 		}, certificate)

@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"spar/handlers"
+	"spar/internal/audit/audittest"
 	"spar/keymgr"
 	"spar/migrations/dbtest"
 )
@@ -17,7 +18,7 @@ import (
 func TestPortalKey(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
 		now := time.Now()
-		register := keymgr.NewRegister(db, "openg2p-spar-mapper", func() time.Time { return now })
+		register := keymgr.NewRegister(db, "openg2p-spar-mapper", audittest.New(t, db), func() time.Time { return now })
 		path := filepath.Join(t.TempDir(), "keys", portalKeyFile)
 		open := func() (bool, error) { t.Helper(); return openPortalKey(t.Context(), register, path, now) }
 		certificates := func() []keymgr.Certificate {
@@ -65,7 +66,7 @@ func TestPortalKey(t *testing.T) {
 		}
 
 		for _, c := range certificates() {
-			if err := register.RevokeCertificate(t.Context(), handlers.SelfService, c.Fingerprint); err != nil {
+			if err := register.RevokeCertificate(t.Context(), audittest.By, handlers.SelfService, c.Fingerprint); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"spar/handlers"
+	"spar/internal/audit/audittest"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
 	"spar/mapper"
@@ -73,9 +74,9 @@ func newBenchAPI(b *testing.B, db *sqlx.DB, rows int) *httptest.Server {
 	if _, err := db.Exec(`ANALYZE`); err != nil {
 		b.Fatal(err)
 	}
-	register := keymgr.NewRegister(db, "openg2p-spar-mapper", time.Now)
+	register := keymgr.NewRegister(db, "openg2p-spar-mapper", audittest.New(b, db), time.Now)
 	if _, err := register.Get(b.Context(), "PAYER"); err != nil {
-		if _, err := register.Add(b.Context(), keymgr.Partner{ReferenceID: "PAYER", Name: "Payer", Status: keymgr.Active,
+		if _, err := register.Add(b.Context(), audittest.By, keymgr.Partner{ReferenceID: "PAYER", Name: "Payer", Status: keymgr.Active,
 			Permissions: []keymgr.Permission{keymgr.Resolve, keymgr.Details}}, keytest.RSA(b, 9).Certificate(b)); err != nil {
 			b.Fatal(err)
 		}

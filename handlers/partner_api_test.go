@@ -20,6 +20,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"spar/handlers"
+	"spar/internal/audit/audittest"
 	"spar/internal/quota"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
@@ -73,7 +74,7 @@ const maxBatch = 50
 func newPartnerAPI(t *testing.T, db *sqlx.DB) *partnerAPI {
 	t.Helper()
 	gin.SetMode(gin.TestMode)
-	api := &partnerAPI{db: db, register: keymgr.NewRegister(db, "openg2p-spar-mapper", time.Now), key: keytest.RSA(t, 1), logs: &syncBuffer{}}
+	api := &partnerAPI{db: db, register: keymgr.NewRegister(db, "openg2p-spar-mapper", audittest.New(t, db), time.Now), key: keytest.RSA(t, 1), logs: &syncBuffer{}}
 	api.key.Onboard(t, api.register, "PARTNER-A", keymgr.Resolve, keymgr.Details, keymgr.Link, keymgr.Update, keymgr.Unlink)
 	var err error
 	if api.ownKeys, _, err = keymgr.OpenOwnKeys(t.TempDir(), time.Now); err != nil {
@@ -353,13 +354,13 @@ func TestSuspensionAndRevocationEndACallersRights(t *testing.T) {
 	if got := call(); got != http.StatusOK {
 		t.Fatalf("an active partner was answered %d", got)
 	}
-	if err := api.register.SetStatus(t.Context(), "PARTNER-A", keymgr.Suspended); err != nil {
+	if err := api.register.SetStatus(t.Context(), audittest.By, "PARTNER-A", keymgr.Suspended); err != nil {
 		t.Fatal(err)
 	}
 	if got := call(); got != http.StatusUnauthorized {
 		t.Errorf("a suspended partner was answered %d", got)
 	}
-	if err := api.register.SetStatus(t.Context(), "PARTNER-A", keymgr.Active); err != nil {
+	if err := api.register.SetStatus(t.Context(), audittest.By, "PARTNER-A", keymgr.Active); err != nil {
 		t.Fatal(err)
 	}
 	if got := call(); got != http.StatusOK {
@@ -386,7 +387,7 @@ func TestOpensslAndCurl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := api.register.Add(t.Context(), keymgr.Partner{ReferenceID: "BANK-B", Name: "Bank B", Status: keymgr.Active, Permissions: []keymgr.Permission{keymgr.Link}}, certificate); err != nil {
+	if _, err := api.register.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "BANK-B", Name: "Bank B", Status: keymgr.Active, Permissions: []keymgr.Permission{keymgr.Link}}, certificate); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "body.json"), message("link", "BANK-B", `{`+person+`,`+account+`}`), 0o600); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"spar/handlers"
+	"spar/internal/audit/audittest"
 	"spar/internal/keyring"
 	"spar/keymgr"
 	"spar/mapper"
@@ -67,7 +68,7 @@ func (p *portal) later(d time.Duration) {
 func newPortal(t *testing.T) *portal {
 	t.Helper()
 	db := dbtest.SQLite(t)
-	p := &portal{register: keymgr.NewRegister(db, "openg2p-spar-mapper", time.Now)}
+	p := &portal{register: keymgr.NewRegister(db, "openg2p-spar-mapper", audittest.New(t, db), time.Now)}
 	ring, err := keyring.Open(t.Context(), db, t.TempDir(), time.Now())
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"spar/internal/audit/audittest"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
 )
@@ -59,7 +60,7 @@ func (p partnerOf) sign(header, payload string, detached bool) string {
 // onboard registers the partner with cert.pem.
 func (p partnerOf) onboard(h *house, reference string) {
 	p.Helper()
-	_, err := h.register.Add(p.Context(), keymgr.Partner{
+	_, err := h.register.Add(p.Context(), audittest.By, keymgr.Partner{
 		ReferenceID: reference, Status: keymgr.Active, Permissions: []keymgr.Permission{keymgr.Resolve},
 	}, p.file("cert.pem"))
 	must(p, err)

@@ -11,26 +11,30 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"spar/internal/audit"
 )
 
-// Register keeps the partners of one application and their certificates. Every change is one transaction, and is seen
-// at once by a [Local] over the same Register and within its cache time by all others.
+// Register keeps the partners of one application and their certificates. Every change is one transaction with its audit
+// event, needs an actor, and is seen at once by a [Local] over the same Register and within its cache time by all others.
 type Register struct {
 	db          *sqlx.DB
 	application string
+	trail       *audit.Log
 	now         func() time.Time
 	changes     atomic.Int64 // how often this process may have changed the tables; lets a cache notice
 }
 
-// NewRegister opens the register of an application, the service that partners are onboarded for.
-func NewRegister(db *sqlx.DB, application string, now func() time.Time) *Register {
-	return &Register{db: db, application: application, now: now}
+// NewRegister opens the register of an application, the service that partners are onboarded for. Without an audit log it
+// can only be read.
+func NewRegister(db *sqlx.DB, application string, trail *audit.Log, now func() time.Time) *Register {
+	return &Register{db: db, application: application, trail: trail, now: now}
 }
 
 // Add registers a partner, optionally with its first certificate (PEM or DER); times and Certificates of p are ignored.
 // The errors are [ErrInvalid], [ErrExists], also for an id that only differs in case or punctuation from a registered
 // one, [ErrNoCertificate] for an active partner without certificate, and those of [Register.AddCertificate].
-func (r *Register) Add(ctx context.Context, p Partner, certificate []byte) (Partner, error) {
+func (r *Register) Add(ctx context.Context, by audit.Actor, p Partner, certificate []byte) (Partner, error) {
 	p, err := p.checked()
 	if err != nil {
 		return Partner{}, err
@@ -54,10 +58,12 @@ func (r *Register) Add(ctx context.Context, p Partner, certificate []byte) (Part
 				return err
 			}
 		}
-		if p.Status != Active {
-			return nil
+		if p.Status == Active {
+			if err := r.requireCertificate(ctx, tx, p.ReferenceID, now); err != nil {
+				return err
+			}
 		}
-		return r.requireCertificate(ctx, tx, p.ReferenceID, now)
+		return r.trail.Write(ctx, tx, addEvents(by, p, first)...)
 	})
 	if err != nil {
 		return Partner{}, fmt.Errorf("add partner %s: %w", p.ReferenceID, err)
@@ -112,13 +118,14 @@ func (r *Register) List(ctx context.Context) ([]Partner, error) {
 
 // SetStatus activates or suspends a partner: [ErrNotFound], [ErrInvalid], or [ErrNoCertificate] for one that cannot be
 // active. A partner never becomes a draft again.
-func (r *Register) SetStatus(ctx context.Context, reference string, status Status) error {
+func (r *Register) SetStatus(ctx context.Context, by audit.Actor, reference string, status Status) error {
 	if status != Active && status != Suspended {
 		return fmt.Errorf("%w status %.40q: expected active or suspended", ErrInvalid, status)
 	}
 	now := r.now()
 	err := r.change(ctx, func(tx *sqlx.Tx) error {
-		if err := r.touch(ctx, tx, reference, now); err != nil {
+		before, err := r.touch(ctx, tx, reference, now)
+		if err != nil {
 			return err
 		}
 		if status == Active {
@@ -126,11 +133,13 @@ func (r *Register) SetStatus(ctx context.Context, reference string, status Statu
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, tx.Rebind(`
+		if _, err := tx.ExecContext(ctx, tx.Rebind(`
 			UPDATE partners
 			SET status = ?
-			WHERE application = ? AND reference_id = ?`), status, r.application, reference)
-		return err
+			WHERE application = ? AND reference_id = ?`), status, r.application, reference); err != nil {
+			return err
+		}
+		return r.trail.Write(ctx, tx, statusEvent(by, reference, before.Status, status))
 	})
 	if err != nil {
 		return fmt.Errorf("set status of partner: %w", err)
@@ -140,21 +149,24 @@ func (r *Register) SetStatus(ctx context.Context, reference string, status Statu
 
 // Permit replaces what a partner may do; none is allowed. The errors are [ErrNotFound], and [ErrInvalid] that names an
 // unknown permission.
-func (r *Register) Permit(ctx context.Context, reference string, permissions []Permission) error {
+func (r *Register) Permit(ctx context.Context, by audit.Actor, reference string, permissions []Permission) error {
 	permissions, err := checkedPermissions(permissions)
 	if err != nil {
 		return err
 	}
 	now := r.now()
 	err = r.change(ctx, func(tx *sqlx.Tx) error {
-		if err := r.touch(ctx, tx, reference, now); err != nil {
+		before, err := r.touch(ctx, tx, reference, now)
+		if err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, tx.Rebind(`
+		if _, err := tx.ExecContext(ctx, tx.Rebind(`
 			UPDATE partners
 			SET permissions = ?
-			WHERE application = ? AND reference_id = ?`), join(permissions, ","), r.application, reference)
-		return err
+			WHERE application = ? AND reference_id = ?`), join(permissions, ","), r.application, reference); err != nil {
+			return err
+		}
+		return r.trail.Write(ctx, tx, permitEvent(by, reference, before.Permissions, join(permissions, ",")))
 	})
 	if err != nil {
 		return fmt.Errorf("set permissions of partner: %w", err)
@@ -180,24 +192,28 @@ func (r *Register) change(ctx context.Context, do func(tx *sqlx.Tx) error) error
 	return nil
 }
 
-// touch marks a partner as changed. It comes first in every change, for it also locks the row until the end of the
-// transaction, so that counting certificates and adding one cannot interleave.
-func (r *Register) touch(ctx context.Context, tx *sqlx.Tx, reference string, now time.Time) error {
-	result, err := tx.ExecContext(ctx, tx.Rebind(`
+// state is what a partner's row held before a change, for the audit event.
+type state struct {
+	Status      Status `db:"status"`
+	Permissions string `db:"permissions"`
+}
+
+// touch marks a partner as changed and returns its state. It comes first in every change, for it also locks the row until
+// the end of the transaction, so that counting certificates and adding one cannot interleave.
+func (r *Register) touch(ctx context.Context, tx *sqlx.Tx, reference string, now time.Time) (state, error) {
+	var before state
+	err := tx.GetContext(ctx, &before, tx.Rebind(`
 		UPDATE partners
 		SET changed_at = ?
-		WHERE application = ? AND reference_id = ?`), now.UnixMilli(), r.application, reference)
+		WHERE application = ? AND reference_id = ?
+		RETURNING status, permissions`), now.UnixMilli(), r.application, reference)
+	if errors.Is(err, sql.ErrNoRows) {
+		return state{}, ErrNotFound
+	}
 	if err != nil {
-		return fmt.Errorf("lock partner: %w", err)
+		return state{}, fmt.Errorf("lock partner: %w", err)
 	}
-	found, err := result.RowsAffected()
-	if err != nil {
-		return fmt.Errorf("lock partner: %w", err)
-	}
-	if found == 0 {
-		return ErrNotFound
-	}
-	return nil
+	return before, nil
 }
 
 // One statement reads partners and certificates, so that both are of the same moment.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"spar/internal/audit"
 )
 
 // maxCertificates is how many certificates that are neither revoked nor expired a partner may hold: the old one, the new
@@ -17,17 +19,20 @@ const maxCertificates = 3
 // AddCertificate gives a partner one more certificate (PEM or DER), with which its signatures verify at once. A public key
 // is one partner's for ever, and a revoked one never comes back. The errors are [ErrNotFound], [ErrExists],
 // [ErrTooManyCertificates], [ErrKeyInUse], [ErrKeyRevoked] and those of [ParseCertificate].
-func (r *Register) AddCertificate(ctx context.Context, reference string, certificate []byte) (Certificate, error) {
+func (r *Register) AddCertificate(ctx context.Context, by audit.Actor, reference string, certificate []byte) (Certificate, error) {
 	now := r.now()
 	c, err := ParseCertificate(certificate, now)
 	if err != nil {
 		return Certificate{}, err
 	}
 	err = r.change(ctx, func(tx *sqlx.Tx) error {
-		if err := r.touch(ctx, tx, reference, now); err != nil {
+		if _, err := r.touch(ctx, tx, reference, now); err != nil {
 			return err
 		}
-		return r.insertCertificate(ctx, tx, reference, c, now)
+		if err := r.insertCertificate(ctx, tx, reference, c, now); err != nil {
+			return err
+		}
+		return r.trail.Write(ctx, tx, certificateEvent(by, reference, c))
 	})
 	if err != nil {
 		return Certificate{}, fmt.Errorf("add certificate: %w", err)
@@ -102,19 +107,22 @@ func (r *Register) claimKey(ctx context.Context, tx *sqlx.Tx, reference, keyHash
 // RevokeCertificate revokes a certificate by its SHA-256 fingerprint: hex in any case, colons allowed. It is final, and
 // it revokes the key: every certificate of the same key goes with it. Revoking again changes nothing. The errors are
 // [ErrNotFound], also for another partner's certificate, and [ErrInvalid].
-func (r *Register) RevokeCertificate(ctx context.Context, reference, fingerprint string) error {
+func (r *Register) RevokeCertificate(ctx context.Context, by audit.Actor, reference, fingerprint string) error {
 	fingerprint, ok := normalFingerprint(fingerprint)
 	if !ok {
 		return fmt.Errorf("%w fingerprint: expected a SHA-256 in hex, 64 digits, colons allowed", ErrInvalid)
 	}
 	now := r.now()
 	err := r.change(ctx, func(tx *sqlx.Tx) error {
-		if err := r.touch(ctx, tx, reference, now); err != nil {
+		if _, err := r.touch(ctx, tx, reference, now); err != nil {
 			return err
 		}
-		var keyHash string
-		err := tx.GetContext(ctx, &keyHash, tx.Rebind(`
-			SELECT key_hash
+		var held struct {
+			KeyHash   string        `db:"key_hash"`
+			RevokedAt sql.NullInt64 `db:"revoked_at"`
+		}
+		err := tx.GetContext(ctx, &held, tx.Rebind(`
+			SELECT key_hash, revoked_at
 			FROM certificates
 			WHERE fingerprint = ? AND application = ? AND reference_id = ?`), fingerprint, r.application, reference)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -123,15 +131,21 @@ func (r *Register) RevokeCertificate(ctx context.Context, reference, fingerprint
 		if err != nil {
 			return fmt.Errorf("find certificate: %w", err)
 		}
+		if held.RevokedAt.Valid {
+			return nil
+		}
 		for _, statement := range []string{
 			`UPDATE public_keys SET revoked_at = ? WHERE key_hash = ? AND revoked_at IS NULL`,
 			`UPDATE certificates SET revoked_at = ? WHERE key_hash = ? AND revoked_at IS NULL`,
 		} {
-			if _, err := tx.ExecContext(ctx, tx.Rebind(statement), now.UnixMilli(), keyHash); err != nil {
+			if _, err := tx.ExecContext(ctx, tx.Rebind(statement), now.UnixMilli(), held.KeyHash); err != nil {
 				return fmt.Errorf("mark as revoked: %w", err)
 			}
 		}
-		return nil
+		return r.trail.Write(ctx, tx, audit.Event{
+			Actor: by, Action: audit.CertificateRevoke, Target: reference, Before: fingerprint,
+			Detail: map[string]string{"public_key": held.KeyHash},
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("revoke certificate: %w", err)

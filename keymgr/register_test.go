@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
 
+	"spar/internal/audit/audittest"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
 	"spar/migrations/dbtest"
@@ -42,7 +43,7 @@ func eachRegister(t *testing.T, test func(t *testing.T, r *keymgr.Register, c *c
 	t.Helper()
 	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
 		c := newClock()
-		test(t, keymgr.NewRegister(db, application, c.now), c)
+		test(t, keymgr.NewRegister(db, application, audittest.New(t, db), c.now), c)
 	})
 }
 
@@ -62,7 +63,7 @@ func must(t testing.TB, err error) {
 
 func TestAddAndGet(t *testing.T) {
 	eachRegister(t, func(t *testing.T, r *keymgr.Register, c *clock) {
-		added, err := r.Add(t.Context(), keymgr.Partner{
+		added, err := r.Add(t.Context(), audittest.By, keymgr.Partner{
 			ReferenceID: "PARTNER-A",
 			Name:        "Bank Ä",
 			Status:      keymgr.Active,
@@ -103,11 +104,11 @@ func TestAddRefusesReferenceIDs(t *testing.T) {
 		for _, id := range []string{
 			"", "-a", ".a", "a b", "a/b", "a\n", "ä", "a@b", strings.Repeat("a", 65), "a;drop table partners", "a\x00",
 		} {
-			_, err := r.Add(t.Context(), keymgr.Partner{ReferenceID: id}, nil)
+			_, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: id}, nil)
 			wantErr(t, id, err, keymgr.ErrInvalid)
 		}
 		for _, id := range []string{"A", "9", strings.Repeat("a", 64), "PARTNER-A", "urn:bank.1_x"} {
-			if _, err := r.Add(t.Context(), keymgr.Partner{ReferenceID: id}, nil); err != nil {
+			if _, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: id}, nil); err != nil {
 				t.Errorf("%q: %v", id, err)
 			}
 		}
@@ -130,7 +131,7 @@ func TestAddRefusesBadFields(t *testing.T) {
 			{CallbackURL: "https://bank.example/#x"},
 		} {
 			p.ReferenceID = "PARTNER-A"
-			_, err := r.Add(t.Context(), p, nil)
+			_, err := r.Add(t.Context(), audittest.By, p, nil)
 			wantErr(t, strings.TrimSpace(p.Name+p.CallbackURL), err, keymgr.ErrInvalid)
 		}
 		if list, err := r.List(t.Context()); err != nil || len(list) != 0 {
@@ -141,19 +142,19 @@ func TestAddRefusesBadFields(t *testing.T) {
 
 func TestAddRefusesFoldedCollision(t *testing.T) {
 	eachRegister(t, func(t *testing.T, r *keymgr.Register, _ *clock) {
-		_, err := r.Add(t.Context(), keymgr.Partner{ReferenceID: "My-Bank"}, nil)
+		_, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "My-Bank"}, nil)
 		must(t, err)
-		_, err = r.Add(t.Context(), keymgr.Partner{ReferenceID: "My-Bank"}, nil)
+		_, err = r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "My-Bank"}, nil)
 		wantErr(t, "same", err, keymgr.ErrExists)
 		for _, id := range []string{"MY-BANK", "my_bank", "My.Bank"} {
-			_, err := r.Add(t.Context(), keymgr.Partner{ReferenceID: id}, nil)
+			_, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: id}, nil)
 			wantErr(t, id, err, keymgr.ErrExists)
 			if err == nil || !strings.Contains(err.Error(), "My-Bank") {
 				t.Errorf("%s: the error %v does not name the partner it collides with", id, err)
 			}
 		}
-		other := keymgr.NewRegister(r.Database(), "another-application", time.Now)
-		if _, err := other.Add(t.Context(), keymgr.Partner{ReferenceID: "MY-BANK"}, nil); err != nil {
+		other := keymgr.NewRegister(r.Database(), "another-application", audittest.New(t, r.Database()), time.Now)
+		if _, err := other.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "MY-BANK"}, nil); err != nil {
 			t.Errorf("in another application: %v", err)
 		}
 	})
@@ -161,22 +162,22 @@ func TestAddRefusesFoldedCollision(t *testing.T) {
 
 func TestActiveNeedsCertificate(t *testing.T) {
 	eachRegister(t, func(t *testing.T, r *keymgr.Register, c *clock) {
-		_, err := r.Add(t.Context(), keymgr.Partner{ReferenceID: "A", Status: keymgr.Active}, nil)
+		_, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "A", Status: keymgr.Active}, nil)
 		wantErr(t, "add active without certificate", err, keymgr.ErrNoCertificate)
 		_, err = r.Get(t.Context(), "A")
 		wantErr(t, "get after refusal", err, keymgr.ErrNotFound)
 
-		_, err = r.Add(t.Context(), keymgr.Partner{ReferenceID: "A"}, nil)
+		_, err = r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "A"}, nil)
 		must(t, err)
-		wantErr(t, "activate without certificate", r.SetStatus(t.Context(), "A", keymgr.Active), keymgr.ErrNoCertificate)
-		_, err = r.AddCertificate(t.Context(), "A", keytest.RSA(t, 0).Certificate(t))
+		wantErr(t, "activate without certificate", r.SetStatus(t.Context(), audittest.By, "A", keymgr.Active), keymgr.ErrNoCertificate)
+		_, err = r.AddCertificate(t.Context(), audittest.By, "A", keytest.RSA(t, 0).Certificate(t))
 		must(t, err)
-		must(t, r.SetStatus(t.Context(), "A", keymgr.Active))
-		must(t, r.SetStatus(t.Context(), "A", keymgr.Suspended))
+		must(t, r.SetStatus(t.Context(), audittest.By, "A", keymgr.Active))
+		must(t, r.SetStatus(t.Context(), audittest.By, "A", keymgr.Suspended))
 		c.advance(48 * time.Hour)
-		wantErr(t, "activate with expired certificate", r.SetStatus(t.Context(), "A", keymgr.Active), keymgr.ErrNoCertificate)
-		wantErr(t, "back to draft", r.SetStatus(t.Context(), "A", keymgr.Draft), keymgr.ErrInvalid)
-		wantErr(t, "unknown partner", r.SetStatus(t.Context(), "B", keymgr.Suspended), keymgr.ErrNotFound)
+		wantErr(t, "activate with expired certificate", r.SetStatus(t.Context(), audittest.By, "A", keymgr.Active), keymgr.ErrNoCertificate)
+		wantErr(t, "back to draft", r.SetStatus(t.Context(), audittest.By, "A", keymgr.Draft), keymgr.ErrInvalid)
+		wantErr(t, "unknown partner", r.SetStatus(t.Context(), audittest.By, "B", keymgr.Suspended), keymgr.ErrNotFound)
 	})
 }
 
@@ -184,8 +185,8 @@ func TestPermit(t *testing.T) {
 	eachRegister(t, func(t *testing.T, r *keymgr.Register, c *clock) {
 		keytest.RSA(t, 0).Onboard(t, r, "A", keymgr.Resolve)
 		c.advance(time.Second)
-		must(t, r.Permit(t.Context(), "A", []keymgr.Permission{keymgr.Link, keymgr.Details}))
-		err := r.Permit(t.Context(), "A", []keymgr.Permission{keymgr.Link, "fly"})
+		must(t, r.Permit(t.Context(), audittest.By, "A", []keymgr.Permission{keymgr.Link, keymgr.Details}))
+		err := r.Permit(t.Context(), audittest.By, "A", []keymgr.Permission{keymgr.Link, "fly"})
 		wantErr(t, "unknown permission", err, keymgr.ErrInvalid)
 		if err == nil || !strings.Contains(err.Error(), `"fly"`) {
 			t.Errorf("the error %v does not name the permission", err)
@@ -198,24 +199,24 @@ func TestPermit(t *testing.T) {
 		if !p.ChangedAt.Equal(c.now()) {
 			t.Errorf("changed at %v, want %v", p.ChangedAt, c.now())
 		}
-		must(t, r.Permit(t.Context(), "A", nil))
+		must(t, r.Permit(t.Context(), audittest.By, "A", nil))
 		p, err = r.Get(t.Context(), "A")
 		must(t, err)
 		if len(p.Permissions) != 0 {
 			t.Errorf("permissions after taking all: %v", p.Permissions)
 		}
-		wantErr(t, "unknown partner", r.Permit(t.Context(), "B", nil), keymgr.ErrNotFound)
+		wantErr(t, "unknown partner", r.Permit(t.Context(), audittest.By, "B", nil), keymgr.ErrNotFound)
 	})
 }
 
 func TestListIsOrderedAndComplete(t *testing.T) {
 	eachRegister(t, func(t *testing.T, r *keymgr.Register, c *clock) {
 		for i, id := range []string{"b", "A", "a1", "B1"} {
-			_, err := r.Add(t.Context(), keymgr.Partner{ReferenceID: id}, keytest.RSA(t, i).Certificate(t))
+			_, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: id}, keytest.RSA(t, i).Certificate(t))
 			must(t, err)
 		}
 		c.advance(time.Second)
-		_, err := r.AddCertificate(t.Context(), "a1", keytest.RSA(t, 4).Certificate(t))
+		_, err := r.AddCertificate(t.Context(), audittest.By, "a1", keytest.RSA(t, 4).Certificate(t))
 		must(t, err)
 		list, err := r.List(t.Context())
 		must(t, err)
@@ -236,26 +237,26 @@ func TestAtMostThreeCertificates(t *testing.T) {
 	eachRegister(t, func(t *testing.T, r *keymgr.Register, c *clock) {
 		p := keytest.RSA(t, 0).Onboard(t, r, "A")
 		for i := 1; i <= 2; i++ {
-			_, err := r.AddCertificate(t.Context(), "A", keytest.RSA(t, i).Certificate(t))
+			_, err := r.AddCertificate(t.Context(), audittest.By, "A", keytest.RSA(t, i).Certificate(t))
 			must(t, err)
 		}
-		_, err := r.AddCertificate(t.Context(), "A", keytest.RSA(t, 3).Certificate(t))
+		_, err := r.AddCertificate(t.Context(), audittest.By, "A", keytest.RSA(t, 3).Certificate(t))
 		wantErr(t, "fourth", err, keymgr.ErrTooManyCertificates)
-		must(t, r.RevokeCertificate(t.Context(), "A", p.Certificates[0].Fingerprint))
-		_, err = r.AddCertificate(t.Context(), "A", keytest.RSA(t, 3).Certificate(t))
+		must(t, r.RevokeCertificate(t.Context(), audittest.By, "A", p.Certificates[0].Fingerprint))
+		_, err = r.AddCertificate(t.Context(), audittest.By, "A", keytest.RSA(t, 3).Certificate(t))
 		if err != nil {
 			t.Errorf("after a revocation: %v", err)
 		}
 		c.advance(48 * time.Hour)
-		_, err = r.AddCertificate(t.Context(), "A", keytest.RSA(t, 4).CertificateFor(t, c.now(), c.now().Add(time.Hour)))
+		_, err = r.AddCertificate(t.Context(), audittest.By, "A", keytest.RSA(t, 4).CertificateFor(t, c.now(), c.now().Add(time.Hour)))
 		if err != nil {
 			t.Errorf("after the others expired: %v", err)
 		}
-		_, err = r.AddCertificate(t.Context(), "B", keytest.RSA(t, 5).Certificate(t))
+		_, err = r.AddCertificate(t.Context(), audittest.By, "B", keytest.RSA(t, 5).Certificate(t))
 		if !errors.Is(err, keymgr.ErrCertificate) { // it has expired by now
 			t.Errorf("expired: %v", err)
 		}
-		_, err = r.AddCertificate(t.Context(), "B", keytest.RSA(t, 5).CertificateFor(t, c.now(), c.now().Add(time.Hour)))
+		_, err = r.AddCertificate(t.Context(), audittest.By, "B", keytest.RSA(t, 5).CertificateFor(t, c.now(), c.now().Add(time.Hour)))
 		wantErr(t, "unknown partner", err, keymgr.ErrNotFound)
 	})
 }
@@ -267,7 +268,7 @@ func TestCertificatesAddedAtOnce(t *testing.T) {
 		for i := 1; i <= cap(errs); i++ {
 			certificate := keytest.RSA(t, i).Certificate(t)
 			go func() {
-				_, err := r.AddCertificate(t.Context(), "A", certificate)
+				_, err := r.AddCertificate(t.Context(), audittest.By, "A", certificate)
 				errs <- err
 			}()
 		}
@@ -289,23 +290,23 @@ func TestPublicKeyBelongsToOnePartner(t *testing.T) {
 	eachRegister(t, func(t *testing.T, r *keymgr.Register, _ *clock) {
 		key := keytest.RSA(t, 0)
 		first := key.Certificate(t)
-		_, err := r.Add(t.Context(), keymgr.Partner{ReferenceID: "A"}, first)
+		_, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "A"}, first)
 		must(t, err)
-		_, err = r.AddCertificate(t.Context(), "A", first)
+		_, err = r.AddCertificate(t.Context(), audittest.By, "A", first)
 		wantErr(t, "same certificate again", err, keymgr.ErrExists)
 		renewed := key.Certificate(t)
-		_, err = r.AddCertificate(t.Context(), "A", renewed)
+		_, err = r.AddCertificate(t.Context(), audittest.By, "A", renewed)
 		if err != nil {
 			t.Errorf("another certificate of the same key: %v", err)
 		}
 		for _, certificate := range [][]byte{first, renewed, key.Certificate(t)} {
-			_, err = r.Add(t.Context(), keymgr.Partner{ReferenceID: "B"}, certificate)
+			_, err = r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "B"}, certificate)
 			wantErr(t, "key of another partner", err, keymgr.ErrKeyInUse)
 		}
 		_, err = r.Get(t.Context(), "B")
 		wantErr(t, "get after refusal", err, keymgr.ErrNotFound)
-		other := keymgr.NewRegister(r.Database(), "another-application", time.Now)
-		_, err = other.Add(t.Context(), keymgr.Partner{ReferenceID: "A"}, key.Certificate(t))
+		other := keymgr.NewRegister(r.Database(), "another-application", audittest.New(t, r.Database()), time.Now)
+		_, err = other.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "A"}, key.Certificate(t))
 		wantErr(t, "key of a partner of another application", err, keymgr.ErrKeyInUse)
 	})
 }
@@ -317,7 +318,7 @@ func TestSameKeyOfferedAtOnce(t *testing.T) {
 		for _, id := range ids {
 			certificate := keytest.RSA(t, 0).Certificate(t)
 			go func() {
-				_, err := r.Add(t.Context(), keymgr.Partner{ReferenceID: id}, certificate)
+				_, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: id}, certificate)
 				errs <- err
 			}()
 		}
@@ -339,22 +340,22 @@ func TestRevokedKeyNeverComesBack(t *testing.T) {
 	eachRegister(t, func(t *testing.T, r *keymgr.Register, c *clock) {
 		key := keytest.RSA(t, 0)
 		p := key.Onboard(t, r, "A")
-		_, err := r.AddCertificate(t.Context(), "A", key.Certificate(t))
+		_, err := r.AddCertificate(t.Context(), audittest.By, "A", key.Certificate(t))
 		must(t, err)
 		keytest.RSA(t, 1).Onboard(t, r, "B")
 		print := p.Certificates[0].Fingerprint
 
-		wantErr(t, "another partner's", r.RevokeCertificate(t.Context(), "B", print), keymgr.ErrNotFound)
-		wantErr(t, "unknown", r.RevokeCertificate(t.Context(), "A", strings.Repeat("ab", 32)), keymgr.ErrNotFound)
-		wantErr(t, "unknown partner", r.RevokeCertificate(t.Context(), "C", print), keymgr.ErrNotFound)
+		wantErr(t, "another partner's", r.RevokeCertificate(t.Context(), audittest.By, "B", print), keymgr.ErrNotFound)
+		wantErr(t, "unknown", r.RevokeCertificate(t.Context(), audittest.By, "A", strings.Repeat("ab", 32)), keymgr.ErrNotFound)
+		wantErr(t, "unknown partner", r.RevokeCertificate(t.Context(), audittest.By, "C", print), keymgr.ErrNotFound)
 		for _, bad := range []string{"", "abc", print[:62], print + "00", "zz" + print[2:], print[:63] + "%"} {
-			wantErr(t, bad, r.RevokeCertificate(t.Context(), "A", bad), keymgr.ErrInvalid)
+			wantErr(t, bad, r.RevokeCertificate(t.Context(), audittest.By, "A", bad), keymgr.ErrInvalid)
 		}
 
-		must(t, r.RevokeCertificate(t.Context(), "A", withColons(strings.ToUpper(print))))
+		must(t, r.RevokeCertificate(t.Context(), audittest.By, "A", withColons(strings.ToUpper(print))))
 		revokedAt := c.now()
 		c.advance(time.Minute)
-		must(t, r.RevokeCertificate(t.Context(), "A", print)) // again: nothing changes
+		must(t, r.RevokeCertificate(t.Context(), audittest.By, "A", print)) // again: nothing changes
 		p, err = r.Get(t.Context(), "A")
 		must(t, err)
 		for _, certificate := range p.Certificates {
@@ -362,9 +363,9 @@ func TestRevokedKeyNeverComesBack(t *testing.T) {
 				t.Errorf("certificate of the revoked key: revoked at %v, want %v", certificate.RevokedAt, revokedAt)
 			}
 		}
-		_, err = r.AddCertificate(t.Context(), "A", key.Certificate(t))
+		_, err = r.AddCertificate(t.Context(), audittest.By, "A", key.Certificate(t))
 		wantErr(t, "new certificate of the revoked key", err, keymgr.ErrKeyRevoked)
-		wantErr(t, "activate with a revoked certificate", r.SetStatus(t.Context(), "A", keymgr.Active), keymgr.ErrNoCertificate)
+		wantErr(t, "activate with a revoked certificate", r.SetStatus(t.Context(), audittest.By, "A", keymgr.Active), keymgr.ErrNoCertificate)
 		if p, err := r.Get(t.Context(), "B"); err != nil || !p.Certificates[0].RevokedAt.IsZero() {
 			t.Errorf("the other partner: %+v, %v", p, err)
 		}

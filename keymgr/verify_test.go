@@ -13,6 +13,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"spar/internal/audit/audittest"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
 	"spar/migrations/dbtest"
@@ -41,7 +42,7 @@ func newHouse(t testing.TB) *house {
 func houseOn(t testing.TB, db *sqlx.DB) *house {
 	t.Helper()
 	c := newClock()
-	r := keymgr.NewRegister(db, application, c.now)
+	r := keymgr.NewRegister(db, application, audittest.New(t, db), c.now)
 	h := &house{Local: keymgr.NewLocal(r), register: r, clock: c, key: keytest.RSA(t, 0)}
 	h.partner = h.key.Onboard(t, r, "PARTNER-A", keymgr.Resolve)
 	return h
@@ -121,7 +122,7 @@ func TestRejectsAnotherPartnersKey(t *testing.T) {
 
 func TestRejectsPartnerOfAnotherApplication(t *testing.T) {
 	h := newHouse(t)
-	other := keymgr.NewLocal(keymgr.NewRegister(h.register.Database(), "another-application", h.clock.now))
+	other := keymgr.NewLocal(keymgr.NewRegister(h.register.Database(), "another-application", audittest.New(t, h.register.Database()), h.clock.now))
 	h = &house{Local: other, register: h.register, clock: h.clock, key: h.key}
 	h.rejects(t, keymgr.UnknownSender, body, h.key.Detached(t, []byte(body)))
 }
@@ -222,7 +223,7 @@ func TestRejectsNotYetValid(t *testing.T) {
 	h := newHouse(t)
 	key := keytest.RSA(t, 1)
 	begin := h.clock.now().Add(time.Hour).Truncate(time.Second)
-	_, err := h.register.AddCertificate(t.Context(), "PARTNER-A", key.CertificateFor(t, begin, begin.Add(time.Hour)))
+	_, err := h.register.AddCertificate(t.Context(), audittest.By, "PARTNER-A", key.CertificateFor(t, begin, begin.Add(time.Hour)))
 	must(t, err)
 	signature := key.Detached(t, []byte(body))
 	h.clock.advance(begin.Sub(h.clock.now()) - time.Minute - time.Millisecond)
@@ -236,12 +237,12 @@ func TestRejectsRevoked(t *testing.T) {
 		h := houseOn(t, db)
 		signature := h.key.Detached(t, []byte(body))
 		h.accepts(t, body, signature)
-		must(t, h.register.RevokeCertificate(t.Context(), "PARTNER-A", h.partner.Certificates[0].Fingerprint))
+		must(t, h.register.RevokeCertificate(t.Context(), audittest.By, "PARTNER-A", h.partner.Certificates[0].Fingerprint))
 		h.rejects(t, keymgr.Revoked, body, signature)
 		h.rejects(t, keymgr.Revoked, body, h.key.Full(t, []byte(body)))
 
 		// With a good certificate beside it, the log still says that the revoked one signed.
-		_, err := h.register.AddCertificate(t.Context(), "PARTNER-A", keytest.RSA(t, 1).Certificate(t))
+		_, err := h.register.AddCertificate(t.Context(), audittest.By, "PARTNER-A", keytest.RSA(t, 1).Certificate(t))
 		must(t, err)
 		h.rejects(t, keymgr.Revoked, body, signature)
 		h.rejects(t, keymgr.Tampered, body, keytest.RSA(t, 2).Detached(t, []byte(body)))
@@ -253,16 +254,16 @@ func TestRejectsSuspended(t *testing.T) {
 	h := newHouse(t)
 	signature := h.key.Detached(t, []byte(body))
 	h.accepts(t, body, signature)
-	must(t, h.register.SetStatus(t.Context(), "PARTNER-A", keymgr.Suspended))
+	must(t, h.register.SetStatus(t.Context(), audittest.By, "PARTNER-A", keymgr.Suspended))
 	h.rejects(t, keymgr.SenderSuspended, body, signature)
-	must(t, h.register.SetStatus(t.Context(), "PARTNER-A", keymgr.Active))
+	must(t, h.register.SetStatus(t.Context(), audittest.By, "PARTNER-A", keymgr.Active))
 	h.accepts(t, body, signature)
 }
 
 func TestRejectsDraft(t *testing.T) {
 	h := newHouse(t)
 	key := keytest.RSA(t, 1)
-	_, err := h.register.Add(t.Context(), keymgr.Partner{ReferenceID: "PARTNER-B"}, key.Certificate(t))
+	_, err := h.register.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "PARTNER-B"}, key.Certificate(t))
 	must(t, err)
 	h.rejectsFrom(t, keymgr.SenderDraft, "PARTNER-B", body, key.Detached(t, []byte(body)))
 }
@@ -295,10 +296,10 @@ func TestRejectsExchangedCertificate(t *testing.T) {
 func TestRevocationReachesOtherReplicas(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
 		h := houseOn(t, db)
-		elsewhere := keymgr.NewRegister(db, application, h.clock.now)
+		elsewhere := keymgr.NewRegister(db, application, audittest.New(t, db), h.clock.now)
 		signature := h.key.Detached(t, []byte(body))
 		h.accepts(t, body, signature)
-		must(t, elsewhere.RevokeCertificate(t.Context(), "PARTNER-A", h.partner.Certificates[0].Fingerprint))
+		must(t, elsewhere.RevokeCertificate(t.Context(), audittest.By, "PARTNER-A", h.partner.Certificates[0].Fingerprint))
 		h.clock.advance(2*time.Second - time.Millisecond)
 		h.accepts(t, body, signature)
 		h.clock.advance(time.Millisecond)
@@ -310,7 +311,7 @@ func TestPermissionsTakeEffectAtOnce(t *testing.T) {
 	h := newHouse(t)
 	signature := h.key.Detached(t, []byte(body))
 	h.accepts(t, body, signature)
-	must(t, h.register.Permit(t.Context(), "PARTNER-A", []keymgr.Permission{keymgr.Link}))
+	must(t, h.register.Permit(t.Context(), audittest.By, "PARTNER-A", []keymgr.Permission{keymgr.Link}))
 	if p, err := h.verify(t, "PARTNER-A", body, signature); err != nil || p.Allows(keymgr.Resolve) || !p.Allows(keymgr.Link) {
 		t.Errorf("got %+v, %v", p, err)
 	}
@@ -319,7 +320,7 @@ func TestPermissionsTakeEffectAtOnce(t *testing.T) {
 func TestRotationOverlaps(t *testing.T) {
 	h := newHouse(t)
 	next := keytest.RSA(t, 1)
-	_, err := h.register.AddCertificate(t.Context(), "PARTNER-A", next.CertificateFor(t, h.clock.now().Add(-time.Second), h.clock.now().Add(1000*time.Hour)))
+	_, err := h.register.AddCertificate(t.Context(), audittest.By, "PARTNER-A", next.CertificateFor(t, h.clock.now().Add(-time.Second), h.clock.now().Add(1000*time.Hour)))
 	must(t, err)
 	h.accepts(t, body, h.key.Detached(t, []byte(body)))
 	h.accepts(t, body, next.Detached(t, []byte(body)))
@@ -332,7 +333,7 @@ func TestRotationOverlaps(t *testing.T) {
 func TestKeyIDPicksCertificate(t *testing.T) {
 	h := newHouse(t)
 	first, second := h.key, keytest.RSA(t, 1)
-	c, err := h.register.AddCertificate(t.Context(), "PARTNER-A", second.Certificate(t))
+	c, err := h.register.AddCertificate(t.Context(), audittest.By, "PARTNER-A", second.Certificate(t))
 	must(t, err)
 	as := func(key keytest.Key, keyID string) string {
 		value, err := keymgr.SignAs(key.Signer, keyID, []byte(body), true)
@@ -349,7 +350,7 @@ func TestKeyIDPicksCertificate(t *testing.T) {
 		h.accepts(t, body, as(first, keyID))
 		h.rejects(t, keymgr.Tampered, body, as(keytest.RSA(t, 2), keyID))
 	}
-	must(t, h.register.RevokeCertificate(t.Context(), "PARTNER-A", c.Fingerprint))
+	must(t, h.register.RevokeCertificate(t.Context(), audittest.By, "PARTNER-A", c.Fingerprint))
 	h.rejects(t, keymgr.Revoked, body, as(second, keymgr.KeyID(c.DER)))
 	h.rejects(t, keymgr.Revoked, body, as(first, keymgr.KeyID(c.DER)))
 }
@@ -408,12 +409,12 @@ func TestRefusalIsSafeToLog(t *testing.T) {
 func TestRefusalsTakeTheSameTime(t *testing.T) {
 	h := newHouse(t)
 	for i := 1; i <= 2; i++ {
-		_, err := h.register.AddCertificate(t.Context(), "PARTNER-A", keytest.RSA(t, i).Certificate(t))
+		_, err := h.register.AddCertificate(t.Context(), audittest.By, "PARTNER-A", keytest.RSA(t, i).Certificate(t))
 		must(t, err)
 	}
 	keytest.RSA(t, 3).Onboard(t, h.register, "PARTNER-B")
 	keytest.RSA(t, 4).Onboard(t, h.register, "SUSPENDED")
-	must(t, h.register.SetStatus(t.Context(), "SUSPENDED", keymgr.Suspended))
+	must(t, h.register.SetStatus(t.Context(), audittest.By, "SUSPENDED", keymgr.Suspended))
 	senders := []string{"PARTNER-A", "PARTNER-B", "SUSPENDED", "UNKNOWN", "not a sender"}
 	message := keymgr.Signed{Signature: []string{keytest.RSA(t, 5).Detached(t, []byte("{}"))}, Body: []byte(batch(137 << 10))}
 	quickest := make(map[string]time.Duration)

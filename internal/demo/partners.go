@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"spar/internal/audit"
 	"spar/keymgr"
 )
 
@@ -40,12 +41,13 @@ func onboard(ctx context.Context, register *keymgr.Register, dir string, p keymg
 	if err != nil {
 		return fmt.Errorf("prepare demo partner %s: %w", p.ReferenceID, err)
 	}
+	by := audit.Actor{Kind: audit.System, ID: "demo"}
 	known, err := register.Get(ctx, p.ReferenceID)
 	switch {
 	case errors.Is(err, keymgr.ErrNotFound):
-		_, err = register.Add(ctx, p, certificate)
+		_, err = register.Add(ctx, by, p, certificate)
 	case err == nil && !hasCertificate(known, fingerprint):
-		_, err = register.AddCertificate(ctx, p.ReferenceID, certificate)
+		_, err = register.AddCertificate(ctx, by, p.ReferenceID, certificate)
 	}
 	if err != nil {
 		return fmt.Errorf("onboard demo partner %s: %w", p.ReferenceID, err)

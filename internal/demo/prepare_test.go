@@ -12,6 +12,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"spar/internal/audit/audittest"
 	"spar/internal/demo"
 	"spar/keymgr"
 	"spar/mapper"
@@ -24,7 +25,7 @@ const application = "openg2p-spar-mapper"
 func dependencies(t *testing.T, db *sqlx.DB, baseURL string) demo.Deps {
 	t.Helper()
 	return demo.Deps{
-		Dir: t.TempDir(), BaseURL: baseURL, Register: keymgr.NewRegister(db, application, time.Now),
+		Dir: t.TempDir(), BaseURL: baseURL, Register: keymgr.NewRegister(db, application, audittest.New(t, db), time.Now),
 		Directory: mapper.NewDirectory(db, time.Now), Mapper: mappertest.Service(t, db), Now: time.Now,
 	}
 }
@@ -142,10 +143,10 @@ func TestSecondStartKeepsEverything(t *testing.T) {
 	if err := d.Directory.Load(t.Context(), []mapper.DFSP{renamed}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Register.RevokeCertificate(t.Context(), "FAMILY-GRANTS", fingerprint(t, d, "FAMILY-GRANTS")); err != nil {
+	if err := d.Register.RevokeCertificate(t.Context(), audittest.By, "FAMILY-GRANTS", fingerprint(t, d, "FAMILY-GRANTS")); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Register.SetStatus(t.Context(), "PARTNER-B", keymgr.Active); err != nil {
+	if err := d.Register.SetStatus(t.Context(), audittest.By, "PARTNER-B", keymgr.Active); err != nil {
 		t.Fatal(err)
 	}
 

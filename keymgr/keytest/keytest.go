@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"spar/internal/audit/audittest"
 	"spar/keymgr"
 )
 
@@ -100,7 +101,7 @@ func (k Key) sign(tb testing.TB, body []byte, detached bool) string {
 // Onboard registers an active partner with a certificate of the key.
 func (k Key) Onboard(tb testing.TB, register *keymgr.Register, reference string, permissions ...keymgr.Permission) keymgr.Partner {
 	tb.Helper()
-	p, err := register.Add(tb.Context(), keymgr.Partner{
+	p, err := register.Add(tb.Context(), audittest.By, keymgr.Partner{
 		ReferenceID: reference, Name: reference, Status: keymgr.Active, Permissions: permissions,
 	}, k.Certificate(tb))
 	if err != nil {
