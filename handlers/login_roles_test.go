@@ -114,7 +114,7 @@ func TestAccessTokensThatAreNotGood(t *testing.T) {
 			return p.Sign(header, claims)
 		}
 	}
-	stranger := oidctest.NewKey(t, "key-1")
+	stranger := oidctest.NewKey(t, "key-1", "sig", 2048)
 	for name, access := range map[string]make{
 		"form":   func(*oidctest.Provider, object, object) string { return "opaque" },
 		"header": change(func(header, _ object) { header["typ"] = "logout+jwt" }),
