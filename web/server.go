@@ -39,10 +39,11 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken handshakes and the like
 	}
+	watchFraming(server)
 	failed := make(chan error, 1)
 	go func() {
 		if s.TLS == nil {
-			failed <- server.Serve(listener)
+			failed <- server.Serve(framedListener{listener})
 			return
 		}
 		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.TLS.get}

@@ -96,6 +96,71 @@ func TestServerRefusesHugeHeadersAndAmbiguousLengths(t *testing.T) {
 	}
 }
 
+func TestServerLetsNoRequestBeSmuggled(t *testing.T) {
+	address, _, _ := run(t, &web.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "[%s %s]", r.URL.Path, body)
+	})})
+	const (
+		get     = "GET /second HTTP/1.1\r\nHost: x\r\n\r\n"
+		post    = "POST /first HTTP/1.1\r\nHost: x\r\n"
+		encoded = "Transfer-Encoding: chunked\r\n"
+		chunks  = "\r\n3\r\nabc\r\n0\r\n\r\n"
+	)
+	for name, c := range map[string]struct {
+		send []string // each when the one before it was answered
+		want string   // of all answers, the statuses and bodies
+	}{
+		"chunks alone":             {[]string{post + encoded + chunks}, "200[/first abc]"},
+		"length and encoding":      {[]string{post + "Content-Length: 3\r\n" + encoded + chunks + get}, "400"},
+		"encoding and length":      {[]string{post + encoded + "content-LENGTH: 3\r\n" + chunks + get}, "400"},
+		"lines without CR":         {[]string{post + encoded + "Content-Length: 3\n" + chunks + get}, "400"},
+		"old version":              {[]string{"POST /first HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 3\r\n" + encoded + "\r\nabc" + get}, "400"},
+		"nothing follows chunks":   {[]string{post + encoded + chunks + get}, "200[/first abc]"},
+		"one after the other":      {[]string{post + "Content-Length: 3\r\n\r\nabc", get, post + encoded + chunks}, "200[/first abc]200[/second ]200[/first abc]"},
+		"ambiguous after another":  {[]string{get, post + "Content-Length: 3\r\n" + encoded + chunks + get}, "200[/second ]400"},
+		"a name in the body":       {[]string{post + "Content-Length: 20\r\n\r\nTransfer-Encoding: \n", get}, "200[/first Transfer-Encoding: \n]200[/second ]"},
+		"chunks in another's wake": {[]string{get + post + encoded + "Content-Length: 3\r\n" + chunks + get}, "200[/second ]400"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			in, got := bufio.NewReader(conn), ""
+			answer := func() bool {
+				resp, err := http.ReadResponse(in, nil)
+				if err != nil {
+					return false
+				}
+				body, err := io.ReadAll(resp.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got += fmt.Sprint(resp.StatusCode)
+				if resp.StatusCode == http.StatusOK {
+					got += string(body)
+				}
+				return !resp.Close
+			}
+			for i, request := range c.send {
+				fmt.Fprint(conn, request)
+				if i < len(c.send)-1 && !answer() {
+					t.Fatalf("the connection ended after %q", got)
+				}
+			}
+			// A server that would serve the smuggled request, too, does not wait for this.
+			conn.(*net.TCPConn).CloseWrite()
+			for answer() {
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestCertificateIsReloaded(t *testing.T) {
 	dir, c := t.TempDir(), newClock()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
