@@ -219,13 +219,21 @@ func recycle(b *bytes.Buffer) {
 	}
 }
 
+// isPlainJSON looks at every value of a header: a second one might be what somebody in between believes.
+func isPlainJSON(h http.Header) bool {
+	for _, encoding := range h.Values("Content-Encoding") {
+		if !strings.EqualFold(encoding, "identity") {
+			return false
+		}
+	}
+	kind, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && len(h.Values("Content-Type")) == 1 && kind == "application/json" &&
+		(params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8"))
+}
+
 func readBody(c *gin.Context, into *bytes.Buffer) error {
 	r := c.Request
-	if kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" ||
-		params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-		return errMediaType
-	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+	if !isPlainJSON(r.Header) {
 		return errMediaType
 	}
 	if r.ContentLength > maxBody {

@@ -256,6 +256,10 @@ func TestCallsThatAreRefused(t *testing.T) {
 		{"form", "link", linkBody(), header("Content-Type", "application/x-www-form-urlencoded"), 415, "err.request.bad"},
 		{"no content type", "link", linkBody(), func(r *http.Request) { r.Header.Del("Content-Type") }, 415, "err.request.bad"},
 		{"latin-1", "link", linkBody(), header("Content-Type", "application/json; charset=iso-8859-1"), 415, "err.request.bad"},
+		{"two content types", "link", linkBody(), func(r *http.Request) { r.Header.Add("Content-Type", "text/plain") }, 415, "err.request.bad"},
+		{"compressed, said second", "link", linkBody(), func(r *http.Request) {
+			r.Header["Content-Encoding"] = []string{"identity", "gzip"}
+		}, 415, "err.request.bad"},
 		{"compressed", "link", linkBody(), header("Content-Encoding", "gzip"), 415, "err.request.bad"},
 		{"too large", "link", bytes.Repeat([]byte(" "), 17<<20), header("Signature", "a..b"), 413, "err.request.bad"},
 		{"too large, in chunks", "link", bytes.Repeat([]byte(" "), 17<<20), func(r *http.Request) {
