@@ -73,6 +73,7 @@ func newEngine() *gin.Engine {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
+	engine.UseRawPath = true          // /mapper%2Fsync is not /mapper/sync to a proxy that lets paths through by their prefix
 	_ = engine.SetTrustedProxies(nil) // only a malformed list is an error
 	engine.Use(web.Route())
 	return engine
