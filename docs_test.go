@@ -153,7 +153,7 @@ func headings(text string) (anchors []string) {
 func TestNamedFilesExist(t *testing.T) {
 	for _, document := range documents(t) {
 		text := readText(t, document)
-		for _, name := range matches("`([A-Za-z0-9_*./-]+/[A-Za-z0-9_*.-]+\\.(?:go|templ|sql|json|yaml|sh|svg|css|js))`", text) {
+		for _, name := range matches("`([A-Za-z0-9_*][A-Za-z0-9_*./-]*/[A-Za-z0-9_*.-]+\\.(?:go|templ|sql|json|yaml|sh|svg|css|js))`", text) {
 			if found, err := filepath.Glob(name); err != nil || len(found) == 0 {
 				t.Errorf("%s speaks of %s, which does not exist", document, name)
 			}
