@@ -23,10 +23,8 @@ import (
 )
 
 const (
-	purgeInterval    = time.Minute
-	callsInterval    = time.Second
-	lastCallsTimeout = 10 * time.Second
-	quotaInterval    = 500 * time.Millisecond
+	purgeInterval = time.Minute
+	quotaInterval = 500 * time.Millisecond
 )
 
 // app is one running registry. The end-to-end tests build the same one as serve does.
@@ -41,7 +39,6 @@ type app struct {
 	service   *mapper.Service
 	health    *handlers.Health
 	quotas    *quota.Quotas
-	calls     *keymgr.Calls
 	purges    []func(context.Context) error
 
 	providers *web.Providers
@@ -140,8 +137,7 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 	if err != nil {
 		return err
 	}
-	a.calls = keymgr.NewCalls(a.db, a.cfg.Application, time.Now)
-	a.purges = []func(context.Context) error{a.service.Purge, a.calls.Purge, func(ctx context.Context) error {
+	a.purges = []func(context.Context) error{a.service.Purge, func(ctx context.Context) error {
 		_, err := sessions.Purge(ctx)
 		return err
 	}}
@@ -164,8 +160,12 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	login := &handlers.Login{
 		Sessions: sessions, Providers: a.providers, BaseURL: strings.TrimSuffix(a.cfg.BaseURL, "/"), Log: a.log, Now: time.Now,
 	}
+	links, history, err := a.mapperOfThePortal()
+	if err != nil {
+		return err
+	}
 	portal := &handlers.Portal{
-		Mapper: a.service, History: a.service, Directory: a.directory, Strategies: strategies, Partners: a.register,
+		Mapper: links, History: history, Directory: a.directory, Strategies: strategies, Partners: a.register,
 		Sessions: sessions, Login: login, Region: a.cfg.Mapper.DefaultRegion, Location: time.Local, Now: time.Now, Log: a.log,
 	}
 	quotas, err := quota.New(a.db, quota.Config{
@@ -179,11 +179,12 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	a.quotas = quotas
 	routes := handlers.Routes{
 		Portal: portal, Login: login, Sessions: sessions,
-		Partner: &handlers.PartnerAPI{
-			Mapper: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Quotas: quotas, Calls: a.calls, Metrics: metrics,
-			Log: a.log, SenderID: a.cfg.Application,
+	}
+	if a.cfg.Mapper.URL == "" { // otherwise the registry is elsewhere, and partners call it there
+		routes.Partner = &handlers.PartnerAPI{
+			Mapper: a.service, History: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Quotas: quotas, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
-		},
+		}
 	}
 	proxies, err := web.ParseProxies(a.cfg.TrustedProxies)
 	if err != nil {
@@ -216,7 +217,6 @@ func (a *app) run(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { a.every(ctx, purgeInterval, "purge", a.purges...) })
 	background.Go(func() { a.every(ctx, quotaInterval, "share budgets", a.quotas.Sync) })
-	background.Go(func() { a.every(ctx, callsInterval, "count calls", a.calls.Flush) })
 	background.Go(func() { a.providers.Warm(ctx, a.log) })
 
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
@@ -232,20 +232,10 @@ func (a *app) run(ctx context.Context) error {
 	err := a.public.Run(ctx, a.listeners.public)
 	stop()
 	background.Wait()
-	a.countLastCalls(ctx)
 	stopOps()
 	err = errors.Join(err, <-opsEnded)
 	a.log.Info("stopped")
 	return err
-}
-
-// countLastCalls stores the counts of the calls that were answered last.
-func (a *app) countLastCalls(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCallsTimeout)
-	defer cancel()
-	if err := a.calls.Flush(ctx); err != nil {
-		a.log.Error("the last calls are not counted", "error", err)
-	}
 }
 
 // every repeats tasks until ctx ends. A failure is only logged: what has expired is not believed anyway, and what could

@@ -206,8 +206,7 @@ func TestDeployedExampleIsValidAndComplete(t *testing.T) {
 	}
 	for line := range strings.Lines(strings.TrimPrefix(stdout, "ok\n")) {
 		key, _, isKey := strings.Cut(strings.TrimLeft(line, " -"), ":")
-		// mapper.url and the like say what this build cannot do.
-		if isKey && key != "url" && !strings.Contains(string(example), key+":") {
+		if isKey && !strings.Contains(string(example), key+":") {
 			t.Errorf("deploy/spar.yaml does not mention %s", key)
 		}
 	}

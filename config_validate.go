@@ -33,7 +33,9 @@ func (l *loader) validate(c *Config) {
 	l.expect(c.Session.Lifetime >= time.Minute && c.Session.Lifetime <= 24*time.Hour, "session.lifetime", "expected a duration from 1m to 24h")
 	l.expect(c.Admin.Reauthenticate >= time.Minute && c.Admin.Reauthenticate <= c.Session.Lifetime, "admin.reauthenticate", "expected a duration from 1m to session.lifetime")
 	l.expect(c.KeyManager.Mode == "local", "key_manager.mode", "expected local; this build has no other key manager")
-	l.expect(c.Mapper.URL == "", "mapper.url", "expected nothing; this build has no mapper but the one in this process")
+	registry, registryOK := parseBase(c.Mapper.URL)
+	l.expect(c.Mapper.URL == "" || registryOK && (registry.Scheme == "https" || isLoopback(registry.Hostname())), "mapper.url",
+		"expected nothing, or the https:// address of a registry elsewhere, with no path")
 	l.expect(c.Mapper.MaxBatch >= 1 && c.Mapper.MaxBatch <= maxMaxBatch, "mapper.max_batch", "expected a number from 1 to %d", maxMaxBatch)
 	l.expect(c.Mapper.MessageWindow >= time.Second && c.Mapper.MessageWindow <= time.Hour, "mapper.message_window", "expected a duration from 1s to 1h")
 	l.expect(c.Mapper.DefaultRegion == "" || regionPattern.MatchString(c.Mapper.DefaultRegion), "mapper.default_region", "expected a country of ISO 3166 in two capital letters, such as PH")

@@ -41,7 +41,7 @@ func TestEveryRuleNamesItsKey(t *testing.T) {
 		{"idle beyond the lifetime", []string{"SPAR_SESSION__IDLE=9h"}, "session.idle: expected a duration from 1m"},
 		{"a lifetime of days", []string{"SPAR_SESSION__LIFETIME=48h"}, "session.lifetime: expected a duration from 1m to 24h"},
 		{"another key manager", []string{"SPAR_KEY_MANAGER__MODE=mosip"}, "key_manager.mode: expected local; this build has no other"},
-		{"a mapper elsewhere", []string{"SPAR_MAPPER__URL=https://m"}, "mapper.url: expected nothing; this build has no mapper but"},
+		{"a mapper over plain HTTP", []string{"SPAR_MAPPER__URL=http://registry.example.org"}, "mapper.url: expected nothing, or the https:// address"},
 		{"no batch", []string{"SPAR_MAPPER__MAX_BATCH=0"}, "mapper.max_batch: expected a number from 1"},
 		{"an empty number", []string{"SPAR_MAPPER__MAX_BATCH="}, "mapper.max_batch: expected a whole number"},
 		{"a window of a day", []string{"SPAR_MAPPER__MESSAGE_WINDOW=24h"}, "mapper.message_window: expected a duration from 1s"},

@@ -27,10 +27,10 @@ import (
 // verified is acted on.
 type PartnerAPI struct {
 	Mapper        mapper.Mapper
+	History       History // for a portal that runs apart
 	Verifier      keymgr.Verifier
 	Signer        Signer
 	Quotas        *quota.Quotas
-	Calls         *keymgr.Calls // what became of calls, for the administrators; may be nil
 	Metrics       *Metrics
 	Log           *slog.Logger
 	SenderID      string        // our own id in answers
@@ -55,14 +55,16 @@ const callTimeout = 30 * time.Second
 func (p *PartnerAPI) Routes(r gin.IRouter) {
 	for _, action := range []mapper.Action{mapper.Link, mapper.Update, mapper.Unlink, mapper.Resolve} {
 		r.POST("/mapper/sync/"+string(action), func(c *gin.Context) {
-			made := &attempt{action: action}
-			err := p.call(c, made)
-			if err != nil {
+			if err := p.call(c, action); err != nil {
 				p.fail(c, err)
 			}
-			p.record(c, made, err)
 		})
 	}
+	r.POST("/mapper/sync/history", func(c *gin.Context) {
+		if err := p.history(c); err != nil {
+			p.fail(c, err)
+		}
+	})
 	r.GET("/mapper/limits", func(c *gin.Context) {
 		if err := p.limits(c); err != nil {
 			p.fail(c, err)
@@ -72,7 +74,7 @@ func (p *PartnerAPI) Routes(r gin.IRouter) {
 
 // call is one synchronous request, in the order that security demands: size and type, syntax, signature, permission,
 // header, budget, and only then the action.
-func (p *PartnerAPI) call(c *gin.Context, made *attempt) error {
+func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 	defer cancel()
 	body := buffers.Get().(*bytes.Buffer)
@@ -80,13 +82,12 @@ func (p *PartnerAPI) call(c *gin.Context, made *attempt) error {
 	if err := readBody(c, body); err != nil {
 		return err
 	}
-	request, partner, err := p.authenticate(ctx, c, made.action, body.Bytes())
-	made.partner = partner.ReferenceID
+	request, partner, err := p.authenticate(ctx, c, action, body.Bytes())
 	if err != nil {
 		return err
 	}
-	if made.fault = request.Check(p.Now(), p.MessageWindow, p.MaxBatch); made.fault != nil {
-		return p.answer(c, request, nil, made.fault)
+	if fault := request.Check(p.Now(), p.MessageWindow, p.MaxBatch); fault != nil {
+		return p.answer(c, &wire.Response{Request: request, Fault: fault})
 	}
 	if err := p.pay(request, partner); err != nil {
 		return err
@@ -94,21 +95,19 @@ func (p *PartnerAPI) call(c *gin.Context, made *attempt) error {
 	results, err := p.act(ctx, request, partner)
 	if errors.Is(err, mapper.ErrDuplicateMessage) {
 		p.Metrics.Replayed()
-		made.fault = wire.Duplicate()
-		return p.answer(c, request, nil, made.fault)
+		return p.answer(c, &wire.Response{Request: request, Fault: wire.Duplicate()})
 	}
 	if err != nil {
 		return err
 	}
-	p.Metrics.Items(made.action, results)
+	p.Metrics.Items(action, results)
 	p.payMisses(request, partner, results)
 	p.Log.InfoContext(ctx, "partner call answered", slog.String("request_id", web.RequestID(c.Request.Context())),
-		slog.String("partner", partner.ReferenceID), slog.String("action", string(made.action)), slog.Int("items", len(results)))
-	return p.answer(c, request, results, nil)
+		slog.String("partner", partner.ReferenceID), slog.String("action", string(action)), slog.Int("items", len(results)))
+	return p.answer(c, &wire.Response{Request: request, Results: results, Portal: partner.ReferenceID == SelfService})
 }
 
-// authenticate reads the call and proves who sent it and that they may. Once it is proven who sent the call, the partner
-// comes with the error too.
+// authenticate reads the call and proves who sent it and that they may.
 func (p *PartnerAPI) authenticate(ctx context.Context, c *gin.Context, action mapper.Action, body []byte) (*wire.Request, keymgr.Partner, error) {
 	signatures := c.Request.Header.Values("Signature")
 	if len(signatures) == 0 {
@@ -123,41 +122,33 @@ func (p *PartnerAPI) authenticate(ctx context.Context, c *gin.Context, action ma
 		return nil, keymgr.Partner{}, err
 	}
 	if request.Problem != "" {
-		return nil, partner, &wire.SyntaxError{Expected: request.Problem}
+		return nil, keymgr.Partner{}, &wire.SyntaxError{Expected: request.Problem}
 	}
 	if request.Encrypted {
-		return nil, partner, errEncrypted
+		return nil, keymgr.Partner{}, errEncrypted
 	}
-	if missing := missingPermissions(partner, request); len(missing) > 0 {
-		return nil, partner, &forbiddenError{missing}
+	if !permitted(partner, request) {
+		return nil, keymgr.Partner{}, errForbidden
 	}
 	return request, partner, nil
 }
 
-// missingPermissions is where it is decided whether a partner may send a message at all: if none is missing.
-func missingPermissions(partner keymgr.Partner, request *wire.Request) (missing []keymgr.Permission) {
-	require := func(permission keymgr.Permission) {
-		if !partner.Allows(permission) {
-			missing = append(missing, permission)
-		}
+// permitted is where it is decided whether a partner may send a message at all.
+func permitted(partner keymgr.Partner, request *wire.Request) bool {
+	if request.Action == wire.History {
+		return partner.ReferenceID == SelfService && partner.Allows(keymgr.Details)
 	}
 	if request.Action != mapper.Resolve {
-		require(keymgr.Permission(request.Action))
-		return missing
+		return partner.Allows(keymgr.Permission(request.Action))
 	}
 	yesNo, details := mapper.Scopes(request.Items)
-	if yesNo {
-		require(keymgr.Resolve)
-	}
-	if details {
-		require(keymgr.Details)
-	}
-	return missing
+	return (!yesNo || partner.Allows(keymgr.Resolve)) && (!details || partner.Allows(keymgr.Details))
 }
 
 func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner keymgr.Partner) ([]mapper.Result, error) {
 	by := mapper.Actor{
 		Partner:       partner.ReferenceID,
+		ByBeneficiary: partner.ReferenceID == SelfService, // which lets nobody else change anything
 		FAProviders:   partner.FAProviders,
 		MessageID:     request.Header.MessageID,
 		TransactionID: request.TransactionID,
@@ -169,18 +160,16 @@ func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner key
 		return p.Mapper.Update(ctx, by, request.Items)
 	case mapper.Unlink:
 		return p.Mapper.Unlink(ctx, by, request.Items)
-	case mapper.Resolve:
+	case mapper.Resolve, wire.History:
 		return p.Mapper.Resolve(ctx, by, request.Items)
 	default:
 		return nil, fmt.Errorf("no such action: %s", request.Action)
 	}
 }
 
-func (p *PartnerAPI) answer(c *gin.Context, request *wire.Request, results []mapper.Result, fault *wire.Fault) error {
-	response := wire.Response{
-		Request: request, Results: results, Fault: fault, SenderID: p.SenderID, At: p.Now(),
-		MessageID: uuid.NewString(), CorrelationID: uuid.NewString(),
-	}
+func (p *PartnerAPI) answer(c *gin.Context, response *wire.Response) error {
+	response.SenderID, response.At = p.SenderID, p.Now()
+	response.MessageID, response.CorrelationID = uuid.NewString(), uuid.NewString()
 	out := answers.Get().(*[]byte)
 	*out = response.Append((*out)[:0])
 	p.write(c, http.StatusOK, *out)

@@ -21,7 +21,7 @@ const partnerPrefix = "/mapper/"
 //	/.well-known/jwks.json  SPAR's public keys
 //	everything else: pages, within the browser's session and behind the check for forged forms
 type Routes struct {
-	Partner  *PartnerAPI
+	Partner  *PartnerAPI // nil where the registry is elsewhere: then nothing of the partner API is here
 	Portal   *Portal
 	Login    *Login
 	Sessions *web.Sessions
@@ -29,10 +29,13 @@ type Routes struct {
 
 // Handler builds the table.
 func (r Routes) Handler() http.Handler {
-	partner, files := r.partner(), noteRoute(static.Prefix, static.Handler())
-	description := noteRoute(OpenAPIPath, OpenAPI())
-	keys := noteRoute(JWKSPath, http.HandlerFunc(r.Partner.JWKS))
+	files := noteRoute(static.Prefix, static.Handler())
 	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused))
+	partner, description, keys := pages, pages, pages
+	if r.Partner != nil {
+		partner, description = r.partner(), noteRoute(OpenAPIPath, OpenAPI())
+		keys = noteRoute(JWKSPath, http.HandlerFunc(r.Partner.JWKS))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
 		case strings.HasPrefix(req.URL.Path, partnerPrefix):
@@ -89,9 +92,11 @@ func noteRoute(route string, next http.Handler) http.Handler {
 // Panicked answers a request whose handling broke, in the form its caller can read.
 func (r Routes) Panicked() http.HandlerFunc {
 	partner := newEngine()
-	partner.NoRoute(r.Partner.Fault)
+	if r.Partner != nil {
+		partner.NoRoute(r.Partner.Fault)
+	}
 	return func(w http.ResponseWriter, req *http.Request) {
-		if strings.HasPrefix(req.URL.Path, partnerPrefix) {
+		if r.Partner != nil && strings.HasPrefix(req.URL.Path, partnerPrefix) {
 			partner.ServeHTTP(w, req)
 			return
 		}

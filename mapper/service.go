@@ -227,6 +227,11 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 	if err != nil {
 		return nil, fmt.Errorf("%s %d items: %w", action, len(items), err)
 	}
+	if action == Unlink { // the definition's answer to it names no address
+		for i := range results {
+			results[i].FA = ""
+		}
+	}
 	return results, nil
 }
 

@@ -142,9 +142,9 @@ func unlinkRules(t *testing.T, m mapper.Mapper) {
 		answer{"r1", "", "", "rjct", "rjct.id.invalid", "ID is null"},
 		answer{"r2", id3, "", "rjct", "rjct.id.invalid", "ID doesnt exist please link first"},
 		answer{"r3", id1, "", "rjct", "rjct.fa.invalid", "FA is null"},
-		answer{"r4", id1, fa2, "rjct", "rjct.id.invalid", "ID doesnt exist please link first"},
-		answer{"r5", id1, fa1, "succ", "", ""},
-		answer{"r6", id1, fa1, "rjct", "rjct.id.invalid", "ID doesnt exist please link first"},
+		answer{"r4", id1, "", "rjct", "rjct.id.invalid", "ID doesnt exist please link first"},
+		answer{"r5", id1, "", "succ", "", ""},
+		answer{"r6", id1, "", "rjct", "rjct.id.invalid", "ID doesnt exist please link first"},
 		answer{"r7", id2, "", "succ", "", ""})
 	want(t, do(t, m, mapper.Resolve, By("A"), Item("q1", id1, ""), Item("q2", id2, "")),
 		answer{"q1", id1, "", "succ", "succ.id.not_found", "ID doesnt exist please link first"},

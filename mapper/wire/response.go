@@ -18,6 +18,8 @@ type Response struct {
 	CorrelationID string
 	SenderID      string // the registry's own id
 	At            time.Time
+	Portal        bool            // the caller is the portal, whose pages show more
+	Changes       []mapper.Change // the answer to History
 }
 
 // timeForm is RFC 3339 with milliseconds.
@@ -54,6 +56,7 @@ func (r *Response) Append(b []byte) []byte {
 		}
 		b = r.appendResult(b, &r.Results[i], at)
 	}
+	b = appendChanges(b, r.Changes)
 	return append(b, `]}}`...)
 }
 
@@ -78,7 +81,7 @@ func (r *Response) appendResult(b []byte, result *mapper.Result, at string) []by
 		b = quoted(b, result.ID)
 	}
 	// The definition requires fa in an update's answer, also where the item was rejected for having none.
-	if result.FA != "" && r.Request.Action != mapper.Unlink || r.Request.Action == mapper.Update {
+	if result.FA != "" || r.Request.Action == mapper.Update {
 		b = append(b, `,"fa":`...)
 		b = quoted(b, result.FA)
 	}
@@ -99,6 +102,9 @@ func (r *Response) appendResult(b []byte, result *mapper.Result, at string) []by
 	}
 	if len(result.AdditionalInfo) > 0 {
 		b = appendInfo(b, result.AdditionalInfo)
+	}
+	if r.Portal {
+		b = appendPortal(b, result)
 	}
 	return append(b, '}')
 }
