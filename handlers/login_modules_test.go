@@ -18,6 +18,11 @@ func set(name string, value any) func(header, claims object) {
 	return func(_, claims object) { claims[name] = value }
 }
 
+// shift puts a time of the ID token a while from when it is issued.
+func shift(name string, by time.Duration) func(header, claims object) {
+	return func(_, claims object) { claims[name] = claims["iat"].(int64) + int64(by.Seconds()) }
+}
+
 func without(name string) func(header, claims object) {
 	return func(_, claims object) { delete(claims, name) }
 }
@@ -84,7 +89,7 @@ var modules = []struct {
 	{name: "fapi2-missing-nonce", twist: oidctest.Twist{IDToken: without("nonce")}, cause: "nonce"},
 	{name: "fapi2-missing-iss", twist: oidctest.Twist{IDToken: without("iss")}, cause: "iss"},
 	{name: "fapi2-missing-exp", twist: oidctest.Twist{IDToken: without("exp")}, cause: "exp"},
-	{name: "fapi2-invalid-expired-exp", twist: oidctest.Twist{IDToken: set("exp", time.Now().Add(-5*time.Minute).Unix())}, cause: "exp"},
+	{name: "fapi2-invalid-expired-exp", twist: oidctest.Twist{IDToken: shift("exp", -5*time.Minute)}, cause: "exp"},
 	{name: "fapi2-token-type-case-insensitivity", twist: oidctest.Twist{Token: func(answer object) { answer["token_type"] = "bEARER" }}},
 	{name: "fapi2-no-expires-in", twist: oidctest.Twist{Token: func(answer object) { delete(answer, "expires_in") }}},
 	// The authorization answer
@@ -105,11 +110,11 @@ var modules = []struct {
 	{name: "typ of an access token", twist: oidctest.Twist{IDToken: headerOf("typ", "at+jwt")}, cause: "typ"},
 	{name: "typ of a logout token", twist: oidctest.Twist{IDToken: headerOf("typ", "logout+jwt")}, cause: "typ"},
 	{name: "no typ", twist: oidctest.Twist{IDToken: headerOf("typ", nil)}},
-	{name: "iat too old", twist: oidctest.Twist{IDToken: set("iat", time.Now().Add(-11*time.Minute).Unix())}, cause: "iat"},
-	{name: "iat in the future", twist: oidctest.Twist{IDToken: set("iat", time.Now().Add(time.Hour).Unix())}, cause: "iat"},
-	{name: "iat half a minute ahead", twist: oidctest.Twist{IDToken: set("iat", time.Now().Add(30*time.Second).Unix())}},
+	{name: "iat too old", twist: oidctest.Twist{IDToken: shift("iat", -11*time.Minute)}, cause: "iat"},
+	{name: "iat in the future", twist: oidctest.Twist{IDToken: shift("iat", time.Hour)}, cause: "iat"},
+	{name: "iat half a minute ahead", twist: oidctest.Twist{IDToken: shift("iat", 30*time.Second)}},
 	{name: "iat is text", twist: oidctest.Twist{IDToken: set("iat", "yesterday")}, cause: "ID token"},
-	{name: "nbf in the future", twist: oidctest.Twist{IDToken: set("nbf", time.Now().Add(time.Hour).Unix())}, cause: "nbf"},
+	{name: "nbf in the future", twist: oidctest.Twist{IDToken: shift("nbf", time.Hour)}, cause: "nbf"},
 	{name: "exp is text", twist: oidctest.Twist{IDToken: set("exp", "tomorrow")}, cause: "ID token"},
 	{name: "sub empty", twist: oidctest.Twist{IDToken: set("sub", "")}, cause: "sub"},
 	{name: "sub too long", twist: oidctest.Twist{IDToken: set("sub", strings.Repeat("s", 256))}, cause: "sub"},
@@ -122,7 +127,7 @@ var modules = []struct {
 	{name: "azp null", twist: oidctest.Twist{IDToken: set("azp", nil)}, cause: "azp"},
 	{name: "no at_hash", twist: oidctest.Twist{IDToken: without("at_hash")}},
 	{name: "at_hash a number", twist: oidctest.Twist{IDToken: set("at_hash", 1)}, cause: "ID token"},
-	{name: "auth_time in the future", twist: oidctest.Twist{IDToken: set("auth_time", time.Now().Add(time.Hour).Unix())}, cause: "auth_time"},
+	{name: "auth_time in the future", twist: oidctest.Twist{IDToken: shift("auth_time", time.Hour)}, cause: "auth_time"},
 	{name: "auth_time is text", twist: oidctest.Twist{IDToken: set("auth_time", "now")}, cause: "auth_time"},
 	{name: "iss with a slash more", twist: oidctest.Twist{IDToken: func(_, claims object) { claims["iss"] = claims["iss"].(string) + "/" }}, cause: "iss"},
 	{name: "id_token_issuer", config: func(c *web.LoginProvider) { c.IDTokenIssuer = "https://esignet.test/v1/esignet" },
