@@ -60,6 +60,14 @@ func (c *framedConn) endLine() {
 	c.line = c.line[:0]
 }
 
+// CloseWrite is how the http package ends a connection so that its last answer still arrives.
+func (c *framedConn) CloseWrite() error {
+	if conn, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return conn.CloseWrite()
+	}
+	return nil
+}
+
 // served makes ready for the connection's next request.
 func (c *framedConn) served() {
 	c.mu.Lock()
