@@ -14,9 +14,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"spar/internal/demo"
+	"spar/internal/keyring"
 	"spar/keymgr"
+	"spar/migrations/dbtest"
 )
 
 // These tests keep the documentation true: whoever changes a name finds out here where it is written down.
@@ -115,6 +118,21 @@ func TestEveryReasonAndMetricIsDocumented(t *testing.T) {
 	}
 	sameSet(t, "docs/operations.md", "reason", reasons, matches("(?m)^\\| `([a-z_]+)` \\|", runbook))
 	sameSet(t, "docs/operations.md", "metric", matches(`"(spar_[a-z_]+)"`, readText(t, "handlers/metrics.go")), matches("(?m)^\\| `(spar_[a-z_]+)` \\|", operations))
+}
+
+// TestEveryKeyFileIsDocumented: each is in the table of what must be backed up.
+func TestEveryKeyFileIsDocumented(t *testing.T) {
+	ring, err := keyring.Open(t.Context(), dbtest.SQLite(t), t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []string{portalKeyFile, "signing-….pem"}
+	for _, path := range ring.Created {
+		files = append(files, filepath.Base(path))
+	}
+	_, table, _ := strings.Cut(readText(t, "docs/operations.md"), "## Keys and backup")
+	table, _, _ = strings.Cut(table, "## ")
+	sameSet(t, "docs/operations.md", "key file", files, matches("(?m)^\\| `([^`]+)` \\|", table))
 }
 
 // TestLinksLeadSomewhere: relative links and pictures exist, with the heading they name.
