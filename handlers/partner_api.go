@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -239,12 +240,22 @@ func isPlainJSON(h http.Header) bool {
 		(params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8"))
 }
 
+// maxDrained bounds what is read of a body only to be thrown away.
+const maxDrained = 2 * maxBody
+
+// drain reads the rest of a body that is too large, within reason: many clients send everything before they look at the
+// answer, and a connection closed under them hides it. How long it may take is the server's read timeout.
+func drain(body io.Reader) {
+	_, _ = io.CopyN(io.Discard, body, maxDrained) // whatever stops it, the answer is the same
+}
+
 func readBody(c *gin.Context, into *bytes.Buffer) error {
 	r := c.Request
 	if !isPlainJSON(r.Header) {
 		return errMediaType
 	}
 	if r.ContentLength > maxBody {
+		drain(r.Body)
 		return errTooLarge
 	}
 	if r.ContentLength > 0 {
@@ -252,6 +263,7 @@ func readBody(c *gin.Context, into *bytes.Buffer) error {
 	}
 	_, err := into.ReadFrom(http.MaxBytesReader(c.Writer, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		drain(r.Body)
 		return errTooLarge
 	}
 	if err != nil {
