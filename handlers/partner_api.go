@@ -240,6 +240,10 @@ func isPlainJSON(h http.Header) bool {
 		(params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8"))
 }
 
+// maxTrusted bounds the memory that is set aside because a caller says that as much will come. Larger bodies get it as they
+// arrive.
+const maxTrusted = 1 << 20
+
 // maxDrained bounds what is read of a body only to be thrown away.
 const maxDrained = 2 * maxBody
 
@@ -259,7 +263,7 @@ func readBody(c *gin.Context, into *bytes.Buffer) error {
 		return errTooLarge
 	}
 	if r.ContentLength > 0 {
-		into.Grow(int(r.ContentLength) + bytes.MinRead)
+		into.Grow(int(min(r.ContentLength, maxTrusted)) + bytes.MinRead)
 	}
 	_, err := into.ReadFrom(http.MaxBytesReader(c.Writer, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
