@@ -115,6 +115,27 @@ func TestHost(t *testing.T) {
 	}
 }
 
+func TestOtherNamesOfTheSameMachine(t *testing.T) {
+	h, _ := front(t, web.FrontOptions{BaseURL: "http://127.0.0.1:8080"})
+	for host, want := range map[string]int{
+		"127.0.0.1:8080": 200, "localhost:8080": 307, "LOCALHOST:8080": 307, "[::1]:8080": 307, "localhost:8081": 421, "localhost": 421,
+		"127.0.0.2:8080": 421, "localhost.evil.test:8080": 421, "evil.test:8080": 421,
+	} {
+		browser := func(r *http.Request) { r.Host = host; r.Header.Set("Accept", "text/html,*/*") }
+		w := serve(h, "GET", "http://127.0.0.1:8080/person/1?a=b", browser)
+		if w.Code != want || want == 307 && w.Header().Get("Location") != "http://127.0.0.1:8080/person/1?a=b" {
+			t.Errorf("%q: got %d to %q, want %d", host, w.Code, w.Header().Get("Location"), want)
+		}
+	}
+	if w := serve(h, "GET", "http://127.0.0.1:8080/person/1", func(r *http.Request) { r.Host = "localhost:8080" }); w.Code != 200 {
+		t.Errorf("a program at localhost: got %d, want 200", w.Code)
+	}
+	public, _ := front(t, web.FrontOptions{BaseURL: base})
+	if w := serve(public, "GET", base+"/person/1", func(r *http.Request) { r.Host = "localhost" }); w.Code != 421 {
+		t.Errorf("localhost on a public server: got %d, want 421", w.Code)
+	}
+}
+
 func TestProxies(t *testing.T) {
 	trusted, err := web.ParseProxies([]string{"10.0.0.0/8", "192.0.2.7", "fd00::/8"})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -79,12 +80,39 @@ func checkHost(base *url.URL, next http.Handler) http.Handler {
 			WriteFailure(w, http.StatusMisdirectedRequest, RequestID(r.Context()))
 			return
 		}
-		if !strings.EqualFold(withoutPort(r.Host, base.Scheme), want) {
+		switch host := withoutPort(r.Host, base.Scheme); {
+		case strings.EqualFold(host, want):
+		case sameMachine(host, want) && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			// The session's cookie and the login provider know one name.
+			http.Redirect(w, r, base.Scheme+"://"+base.Host+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+			return
+		case sameMachine(host, want):
+		default:
 			WriteFailure(w, http.StatusMisdirectedRequest, RequestID(r.Context()))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// sameMachine reports whether two hosts are names of the loopback interface with the same port, which nobody's DNS can
+// make ours: a demonstration is reached as localhost as well as under the address it prints.
+func sameMachine(a, b string) bool {
+	aName, aPort := splitPort(a)
+	bName, bPort := splitPort(b)
+	return isLoopbackName(aName) && isLoopbackName(bName) && aPort == bPort
+}
+
+func splitPort(host string) (name, port string) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		return strings.Trim(host, "[]"), ""
+	}
+	return name, port
+}
+
+func isLoopbackName(name string) bool {
+	return strings.EqualFold(name, "localhost") || name == "127.0.0.1" || name == "::1"
 }
 
 // withoutPort removes the port that the scheme has by itself.
