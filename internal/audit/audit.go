@@ -40,6 +40,7 @@ const (
 	PartnerPermit      = "partner.permit"
 	CertificateAdd     = "certificate.add"
 	CertificateRevoke  = "certificate.revoke"
+	CertificateUpload  = "certificate.upload" // to a key manager elsewhere
 	Link               = "link"
 	Update             = "update"
 	Unlink             = "unlink"
