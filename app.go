@@ -23,8 +23,10 @@ import (
 )
 
 const (
-	purgeInterval = time.Minute
-	quotaInterval = 500 * time.Millisecond
+	purgeInterval    = time.Minute
+	callsInterval    = time.Second
+	lastCallsTimeout = 10 * time.Second
+	quotaInterval    = 500 * time.Millisecond
 )
 
 // app is one running registry. The end-to-end tests build the same one as serve does.
@@ -39,6 +41,7 @@ type app struct {
 	service   *mapper.Service
 	health    *handlers.Health
 	quotas    *quota.Quotas
+	calls     *keymgr.Calls
 	purges    []func(context.Context) error
 
 	providers *web.Providers
@@ -137,7 +140,8 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 	if err != nil {
 		return err
 	}
-	a.purges = []func(context.Context) error{a.service.Purge, func(ctx context.Context) error {
+	a.calls = keymgr.NewCalls(a.db, a.cfg.Application, time.Now)
+	a.purges = []func(context.Context) error{a.service.Purge, a.calls.Purge, func(ctx context.Context) error {
 		_, err := sessions.Purge(ctx)
 		return err
 	}}
@@ -182,7 +186,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	}
 	if a.cfg.Mapper.URL == "" { // otherwise the registry is elsewhere, and partners call it there
 		routes.Partner = &handlers.PartnerAPI{
-			Mapper: a.service, History: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Quotas: quotas, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
+			Mapper: a.service, History: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Quotas: quotas, Calls: a.calls, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
 	}
@@ -217,6 +221,7 @@ func (a *app) run(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { a.every(ctx, purgeInterval, "purge", a.purges...) })
 	background.Go(func() { a.every(ctx, quotaInterval, "share budgets", a.quotas.Sync) })
+	background.Go(func() { a.every(ctx, callsInterval, "count calls", a.calls.Flush) })
 	background.Go(func() { a.providers.Warm(ctx, a.log) })
 
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
@@ -232,10 +237,20 @@ func (a *app) run(ctx context.Context) error {
 	err := a.public.Run(ctx, a.listeners.public)
 	stop()
 	background.Wait()
+	a.countLastCalls(ctx)
 	stopOps()
 	err = errors.Join(err, <-opsEnded)
 	a.log.Info("stopped")
 	return err
+}
+
+// countLastCalls stores the counts of the calls that were answered last.
+func (a *app) countLastCalls(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCallsTimeout)
+	defer cancel()
+	if err := a.calls.Flush(ctx); err != nil {
+		a.log.Error("the last calls are not counted", "error", err)
+	}
 }
 
 // every repeats tasks until ctx ends. A failure is only logged: what has expired is not believed anyway, and what could

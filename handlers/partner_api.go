@@ -32,6 +32,7 @@ type PartnerAPI struct {
 	Verifier      keymgr.Verifier
 	Signer        Signer
 	Quotas        *quota.Quotas
+	Calls         *keymgr.Calls // what became of calls, for the administrators; may be nil
 	Metrics       *Metrics
 	Log           *slog.Logger
 	SenderID      string        // our own id in answers
@@ -56,9 +57,12 @@ const callTimeout = 30 * time.Second
 func (p *PartnerAPI) Routes(r gin.IRouter) {
 	for _, action := range []mapper.Action{mapper.Link, mapper.Update, mapper.Unlink, mapper.Resolve} {
 		r.POST("/mapper/sync/"+string(action), func(c *gin.Context) {
-			if err := p.call(c, action); err != nil {
+			made := &attempt{action: action}
+			err := p.call(c, made)
+			if err != nil {
 				p.fail(c, err)
 			}
+			p.record(c, made, err)
 		})
 	}
 	r.POST("/mapper/sync/history", func(c *gin.Context) {
@@ -75,7 +79,7 @@ func (p *PartnerAPI) Routes(r gin.IRouter) {
 
 // call is one synchronous request, in the order that security demands: size and type, syntax, signature, permission,
 // header, budget, and only then the action.
-func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
+func (p *PartnerAPI) call(c *gin.Context, made *attempt) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 	defer cancel()
 	body := buffers.Get().(*bytes.Buffer)
@@ -83,12 +87,13 @@ func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
 	if err := readBody(c, body); err != nil {
 		return err
 	}
-	request, partner, err := p.authenticate(ctx, c, action, body.Bytes())
+	request, partner, err := p.authenticate(ctx, c, made.action, body.Bytes())
+	made.partner = partner.ReferenceID
 	if err != nil {
 		return err
 	}
-	if fault := request.Check(p.Now(), p.MessageWindow, p.MaxBatch); fault != nil {
-		return p.answer(c, &wire.Response{Request: request, Fault: fault})
+	if made.fault = request.Check(p.Now(), p.MessageWindow, p.MaxBatch); made.fault != nil {
+		return p.answer(c, &wire.Response{Request: request, Fault: made.fault})
 	}
 	if err := p.pay(request, partner); err != nil {
 		return err
@@ -96,19 +101,21 @@ func (p *PartnerAPI) call(c *gin.Context, action mapper.Action) error {
 	results, err := p.act(ctx, request, partner)
 	if errors.Is(err, mapper.ErrDuplicateMessage) {
 		p.Metrics.Replayed()
-		return p.answer(c, &wire.Response{Request: request, Fault: wire.Duplicate()})
+		made.fault = wire.Duplicate()
+		return p.answer(c, &wire.Response{Request: request, Fault: made.fault})
 	}
 	if err != nil {
 		return err
 	}
-	p.Metrics.Items(action, results)
+	p.Metrics.Items(made.action, results)
 	p.payMisses(request, partner, results)
 	p.Log.InfoContext(ctx, "partner call answered", slog.String("request_id", web.RequestID(c.Request.Context())),
-		slog.String("partner", partner.ReferenceID), slog.String("action", string(action)), slog.Int("items", len(results)))
+		slog.String("partner", partner.ReferenceID), slog.String("action", string(made.action)), slog.Int("items", len(results)))
 	return p.answer(c, &wire.Response{Request: request, Results: results, Portal: partner.ReferenceID == SelfService})
 }
 
-// authenticate reads the call and proves who sent it and that they may.
+// authenticate reads the call and proves who sent it and that they may. Once it is proven who sent the call, the partner
+// comes with the error too.
 func (p *PartnerAPI) authenticate(ctx context.Context, c *gin.Context, action mapper.Action, body []byte) (*wire.Request, keymgr.Partner, error) {
 	signatures := c.Request.Header.Values("Signature")
 	if len(signatures) == 0 {
@@ -123,27 +130,40 @@ func (p *PartnerAPI) authenticate(ctx context.Context, c *gin.Context, action ma
 		return nil, keymgr.Partner{}, err
 	}
 	if request.Problem != "" {
-		return nil, keymgr.Partner{}, &wire.SyntaxError{Expected: request.Problem}
+		return nil, partner, &wire.SyntaxError{Expected: request.Problem}
 	}
 	if request.Encrypted {
-		return nil, keymgr.Partner{}, errEncrypted
+		return nil, partner, errEncrypted
 	}
-	if !permitted(partner, request) {
-		return nil, keymgr.Partner{}, errForbidden
+	if missing := missingPermissions(partner, request); len(missing) > 0 {
+		return nil, partner, &forbiddenError{missing}
 	}
 	return request, partner, nil
 }
 
-// permitted is where it is decided whether a partner may send a message at all.
-func permitted(partner keymgr.Partner, request *wire.Request) bool {
-	if request.Action == wire.History {
-		return partner.ReferenceID == SelfService && partner.Allows(keymgr.Details)
+// missingPermissions is where it is decided whether a partner may send a message at all: if none is missing.
+func missingPermissions(partner keymgr.Partner, request *wire.Request) (missing []keymgr.Permission) {
+	require := func(permission keymgr.Permission) {
+		if !partner.Allows(permission) {
+			missing = append(missing, permission)
+		}
 	}
-	if request.Action != mapper.Resolve {
-		return partner.Allows(keymgr.Permission(request.Action))
+	switch {
+	case request.Action == wire.History && partner.ReferenceID == SelfService: // only the portal shows people their history
+		require(keymgr.Details)
+		return missing
+	case request.Action != mapper.Resolve:
+		require(keymgr.Permission(request.Action))
+		return missing
 	}
 	yesNo, details := mapper.Scopes(request.Items)
-	return (!yesNo || partner.Allows(keymgr.Resolve)) && (!details || partner.Allows(keymgr.Details))
+	if yesNo {
+		require(keymgr.Resolve)
+	}
+	if details {
+		require(keymgr.Details)
+	}
+	return missing
 }
 
 func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner keymgr.Partner) ([]mapper.Result, error) {

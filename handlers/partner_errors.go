@@ -19,7 +19,6 @@ var (
 	errMediaType  = errors.New("send application/json in UTF-8 without a content encoding")
 	errTooLarge   = errors.New("the body is too large")
 	errBodyBroken = errors.New("the body did not arrive whole")
-	errForbidden  = errors.New("this partner may not do this")
 	errEncrypted  = errors.New("encrypted messages are not accepted: send the message in the clear over TLS")
 )
 
@@ -42,6 +41,9 @@ func problemOf(err error) problem {
 	if _, ok := errors.AsType[*keymgr.Refusal](err); ok {
 		return problem{http.StatusUnauthorized, "err.signature.invalid", "the signature could not be verified"}
 	}
+	if _, ok := errors.AsType[*forbiddenError](err); ok {
+		return problem{http.StatusForbidden, "err.request.forbidden", "this partner may not do this"}
+	}
 	if _, ok := errors.AsType[*limitedError](err); ok {
 		return problem{http.StatusTooManyRequests, "err.request.too_many_requests", "this partner's budget is spent; nothing was done: wait, then try again"}
 	}
@@ -56,8 +58,6 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, "err.request.bad", errBodyBroken.Error()}
 	case errors.Is(err, errEncrypted):
 		return problem{http.StatusBadRequest, "err.encryption.invalid", err.Error()}
-	case errors.Is(err, errForbidden):
-		return problem{http.StatusForbidden, "err.request.forbidden", err.Error()}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, keymgr.ErrUnavailable):
 		return problem{http.StatusServiceUnavailable, "err.service.unavailable", "the registry is busy; nothing was done: try again"}
 	default:

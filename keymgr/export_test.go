@@ -10,3 +10,10 @@ func ParseToken(value string) error {
 	_, err := parseToken([]string{value})
 	return err
 }
+
+// Pending is how many counters wait in memory.
+func (c *Calls) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.counters)
+}
