@@ -85,15 +85,28 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		c.configFile = lookup(environ, configVariable)
 	}
 	if err := selected.Run(c); err != nil {
-		for text := range strings.SplitSeq(err.Error(), "\n") {
-			fmt.Fprintf(stderr, "spar: %s\n", text)
-		}
+		report(stderr, err)
 		if _, wrong := errors.AsType[usageError](err); wrong {
 			return exitUsage
 		}
 		return exitFailed
 	}
 	return exitOK
+}
+
+// report writes one line for each problem of a configuration, and one line for whatever else failed: libraries put theirs
+// into several.
+func report(stderr io.Writer, err error) {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	if _, ok := errors.AsType[*configError](err); !ok {
+		lines = []string{strings.Join(lines, " ")}
+	}
+	for _, line := range lines {
+		fmt.Fprintf(stderr, "spar: %s\n", line)
+	}
 }
 
 func lookup(environ []string, name string) string {

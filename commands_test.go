@@ -31,6 +31,8 @@ func TestExitStatus(t *testing.T) {
 		{"unknown command", []string{"frobnicate"}, 2, "", "frobnicate"},
 		{"unknown flag", []string{"version", "--loud"}, 2, "", "--loud"},
 		{"missing configuration", []string{"config", "check", "--config", "/none/spar.yaml"}, 1, "", "/none/spar.yaml"},
+		{"names twice in the configuration", []string{"config", "check", "--config", configFile(t, "listen: a\nlisten: b\n")}, 1, "", "already defined"},
+		{"database out of reach", []string{"migrate", "status", "--config", configFile(t, "database: {url: 'postgres://spar@localhost:1/spar'}\n")}, 1, "", "connect"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, stdout, stderr := command(t, "", nil, test.args...)
