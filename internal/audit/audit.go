@@ -28,28 +28,40 @@ type Actor struct {
 	RequestID string // of the request it came with, as in the log; may be empty
 }
 
+// String is the actor in one word: its kind, and its id if it has one.
+func (a Actor) String() string {
+	if a.ID == "" {
+		return a.Kind
+	}
+	return a.Kind + " " + a.ID
+}
+
 // The actions that are recorded.
 const (
-	LogBegun           = "audit.begin" // the first event of every log
-	ServerStart        = "server.start"
-	KeyCreate          = "key.create"
-	KeyRotate          = "key.rotate"
-	PartnerAdd         = "partner.add"
-	PartnerActivate    = "partner.activate"
-	PartnerSuspend     = "partner.suspend"
-	PartnerPermit      = "partner.permit"
-	CertificateAdd     = "certificate.add"
-	CertificateRevoke  = "certificate.revoke"
-	CertificateUpload  = "certificate.upload" // to a key manager elsewhere
-	Link               = "link"
-	Update             = "update"
-	Unlink             = "unlink"
-	Login              = "login"
-	LoginRefused       = "login.refused"
-	Logout             = "logout"
-	AccessDenied       = "access.denied" // a role was missing
-	CallRefused        = "call.refused"  // the first of a sender and reason
-	CallRefusedFurther = "call.refused.further"
+	LogBegun    = "audit.begin" // the first event of every log
+	ServerStart = "server.start"
+
+	KeyCreate = "key.create"
+	KeyRotate = "key.rotate"
+
+	PartnerAdd      = "partner.add"
+	PartnerActivate = "partner.activate"
+	PartnerSuspend  = "partner.suspend"
+	PartnerPermit   = "partner.permit"
+
+	CertificateAdd    = "certificate.add"
+	CertificateRevoke = "certificate.revoke"
+	CertificateUpload = "certificate.upload" // to a key manager elsewhere
+
+	Link   = "link"
+	Update = "update"
+	Unlink = "unlink"
+
+	Login        = "login"
+	LoginRefused = "login.refused"
+	Logout       = "logout"
+	AccessDenied = "access.denied" // a role was missing
+	CallRefused  = "call.refused"  // the first of a sender and reason; see [Refusals]
 )
 
 // Event is one thing that was done. Before and After are fingerprints or short descriptions of the state.

@@ -48,6 +48,11 @@ func Open(ctx context.Context, db *sqlx.DB, mac tink.MAC, keyIsNew bool, now fun
 	return l, l.begin(ctx)
 }
 
+// Inspect opens the log of a database to look at it, in whatever state it is. Nothing is written.
+func Inspect(db *sqlx.DB, mac tink.MAC, now func() time.Time) *Log {
+	return &Log{db: db, mac: mac, now: now}
+}
+
 // begin writes the first event, unless another process just did.
 func (l *Log) begin(ctx context.Context) error {
 	return l.transact(ctx, func(tx *sqlx.Tx) error {
