@@ -36,15 +36,17 @@ func (l link) state() string {
 }
 
 // actor is the person acting through the portal. message names the request; the mapper accepts each one once.
-func actor(message string) mapper.Actor {
-	return mapper.Actor{Partner: SelfService, ByBeneficiary: true, MessageID: message, TransactionID: message}
+func actor(ctx context.Context, message string) mapper.Actor {
+	return mapper.Actor{
+		Partner: SelfService, ByBeneficiary: true, MessageID: message, TransactionID: message, RequestID: web.RequestID(ctx),
+	}
 }
 
 // current asks the registry for the person's link.
 func (p *Portal) current(ctx context.Context, user web.User) (link, error) {
 	item := p.item(user)
 	item.Scope = mapper.String("details")
-	results, err := p.Mapper.Resolve(ctx, actor(rand.Text()), []mapper.Item{item})
+	results, err := p.Mapper.Resolve(ctx, actor(ctx, rand.Text()), []mapper.Item{item})
 	if err != nil {
 		return link{}, fmt.Errorf("resolve the person's link: %w", err)
 	}

@@ -155,7 +155,7 @@ func (p *Portal) change(c *gin.Context, user web.User, draft web.Draft, fa strin
 	if name := user.Name; utf8.RuneCountInString(name) <= 256 && !strings.ContainsFunc(name, unicode.IsControl) {
 		item.Name = mapper.String(name)
 	}
-	results, err := do(ctx, actor(draft.Reference), []mapper.Item{item})
+	results, err := do(ctx, actor(ctx, draft.Reference), []mapper.Item{item})
 	if errors.Is(err, mapper.ErrDuplicateMessage) { // the same confirmation is under way in another request
 		web.Redirect(c, donePath)
 		return nil

@@ -51,7 +51,7 @@ func (p *Portal) remove(c *gin.Context) error {
 	}
 	item := p.item(user)
 	item.FA = mapper.String(now.fa) // the mapper refuses if the link leads elsewhere by now
-	results, err := p.Mapper.Unlink(ctx, actor(rand.Text()), []mapper.Item{item})
+	results, err := p.Mapper.Unlink(ctx, actor(ctx, rand.Text()), []mapper.Item{item})
 	if err != nil {
 		return fmt.Errorf("unlink the person's account: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"spar/internal/audit"
 	"spar/web"
 	"spar/web/i18n"
 )
@@ -21,6 +22,8 @@ type Login struct {
 	Sessions  *web.Sessions
 	Providers *web.Providers
 	BaseURL   string // public URL, without a slash at the end
+	Trail     *audit.Log
+	Refusals  *audit.Refusals // may be nil
 	Log       *slog.Logger
 	Now       func() time.Time
 }
@@ -121,6 +124,7 @@ func (l *Login) callback(c *gin.Context) {
 		return
 	}
 	if answer.failure != "" {
+		l.Refusals.Login(p.ID, "the provider answered: "+loginReason(answer.failure), web.RequestID(ctx))
 		l.failAs(c, p.ID, loginReason(answer.failure), "the provider answered with an error")
 		return
 	}
@@ -135,6 +139,14 @@ func (l *Login) callback(c *gin.Context) {
 func (l *Login) signIn(c *gin.Context, user web.User, login web.Login) {
 	ctx := c.Request.Context()
 	before, had := l.Sessions.User(ctx)
+	// First, for nobody gets a session that was not recorded.
+	if err := l.Trail.Record(ctx, audit.Event{
+		Actor: actorOf(ctx, user), Action: audit.Login, Target: user.Provider,
+		Detail: map[string]string{"audience": user.Audience, "roles": strings.Join(user.Roles, ",")},
+	}); err != nil {
+		l.fail(c, user.Provider, err)
+		return
+	}
 	if err := l.Sessions.SignIn(ctx, user); err != nil {
 		l.fail(c, user.Provider, err)
 		return
@@ -177,12 +189,19 @@ func parseLoginAnswer(query string) (loginAnswer, bool) {
 func (l *Login) logout(c *gin.Context) {
 	ctx := c.Request.Context()
 	to := l.afterLogout(c)
+	user, known := l.Sessions.User(ctx)
 	if err := l.Sessions.SignOut(ctx); err != nil {
 		l.Log.ErrorContext(ctx, "logout failed", "request_id", web.RequestID(ctx), "error", err)
 		web.WriteFailure(c.Writer, http.StatusInternalServerError, web.RequestID(ctx))
 		return
 	}
 	l.Log.InfoContext(ctx, "logout", "request_id", web.RequestID(ctx))
+	if known {
+		// Recorded or not, whoever logs out is out.
+		if err := l.Trail.Record(ctx, audit.Event{Actor: actorOf(ctx, user), Action: audit.Logout, Target: user.Provider}); err != nil {
+			l.Log.ErrorContext(ctx, "record logout", "request_id", web.RequestID(ctx), "error", err)
+		}
+	}
 	c.Header("Clear-Site-Data", `"cache", "cookies", "storage"`)
 	c.Redirect(http.StatusSeeOther, to)
 }

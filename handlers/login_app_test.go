@@ -27,6 +27,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"spar/handlers"
+	"spar/internal/audit/audittest"
 	"spar/migrations/dbtest"
 	"spar/web"
 	"spar/web/oidctest"
@@ -94,7 +95,8 @@ func newLoginApp(t testing.TB, clock *testClock, configs func(baseURL string) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.sessions, err = web.NewSessions(dbtest.SQLite(t), seal, web.SessionOptions{
+	db := dbtest.SQLite(t)
+	a.sessions, err = web.NewSessions(db, seal, web.SessionOptions{
 		BaseURL: base, Idle: 15 * time.Minute, Lifetime: 8 * time.Hour, Now: clock.Now, Log: log,
 	})
 	if err != nil {
@@ -104,7 +106,7 @@ func newLoginApp(t testing.TB, clock *testClock, configs func(baseURL string) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	login := &handlers.Login{Sessions: a.sessions, Providers: providers, BaseURL: base, Log: log, Now: clock.Now}
+	login := &handlers.Login{Sessions: a.sessions, Providers: providers, BaseURL: base, Trail: audittest.New(t, db), Log: log, Now: clock.Now}
 	refused := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	handler, err = web.Front(web.FrontOptions{BaseURL: base, Origins: providers.Origins, Log: log}, a.sessions.Protect(a.routes(login), refused))
 	if err != nil {

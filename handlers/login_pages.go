@@ -39,8 +39,9 @@ func loginReason(code string) string {
 
 // fail ends a login because of an error.
 func (l *Login) fail(c *gin.Context, provider string, err error) {
-	switch _, wasRefused := errors.AsType[*web.LoginRefusal](err); {
+	switch refusal, wasRefused := errors.AsType[*web.LoginRefusal](err); {
 	case wasRefused:
+		l.Refusals.Login(provider, refusal.Check, web.RequestID(c.Request.Context()))
 		l.failAs(c, provider, loginRefused, err.Error())
 	case errors.Is(err, web.ErrProviderUnavailable):
 		l.failAs(c, provider, loginUnavailable, err.Error())
@@ -111,6 +112,10 @@ func (l *Login) notFound(c *gin.Context) {
 }
 
 func (l *Login) forbidden(c *gin.Context) {
+	ctx := c.Request.Context()
+	if user, ok := l.Sessions.User(ctx); ok {
+		l.Refusals.Access(actorOf(ctx, user), c.FullPath())
+	}
 	l.showError(c, http.StatusForbidden, "login.wrong_audience")
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"spar/internal/audit"
 	"spar/internal/quota"
 	"spar/keymgr"
 	"spar/mapper"
@@ -32,7 +33,8 @@ type PartnerAPI struct {
 	Verifier      keymgr.Verifier
 	Signer        Signer
 	Quotas        *quota.Quotas
-	Calls         *keymgr.Calls // what became of calls, for the administrators; may be nil
+	Calls         *keymgr.Calls   // what became of calls, for the administrators; may be nil
+	Refusals      *audit.Refusals // may be nil
 	Metrics       *Metrics
 	Log           *slog.Logger
 	SenderID      string        // our own id in answers
@@ -73,6 +75,7 @@ func (p *PartnerAPI) Routes(r gin.IRouter) {
 	r.GET("/mapper/limits", func(c *gin.Context) {
 		if err := p.limits(c); err != nil {
 			p.fail(c, err)
+			p.record(c, &attempt{action: wire.Limits}, err)
 		}
 	})
 }
@@ -173,6 +176,7 @@ func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner key
 		FAProviders:   partner.FAProviders,
 		MessageID:     request.Header.MessageID,
 		TransactionID: request.TransactionID,
+		RequestID:     web.RequestID(ctx),
 	}
 	switch request.Action {
 	case mapper.Link:

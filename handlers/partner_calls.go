@@ -30,16 +30,18 @@ type attempt struct {
 
 // record notes what became of a call.
 func (p *PartnerAPI) record(c *gin.Context, a *attempt, err error) {
-	if p.Calls == nil {
-		return
-	}
 	call := keymgr.Call{Partner: a.partner, Action: string(a.action), Outcome: keymgr.CallOK, RequestID: web.RequestID(c.Request.Context())}
 	if err != nil {
 		a.describe(&call, err)
 	} else if a.fault != nil {
 		call.Refused, call.Outcome, call.Detail = true, string(a.fault.Code), a.fault.Message
 	}
-	p.Calls.Record(call)
+	if p.Calls != nil {
+		p.Calls.Record(call)
+	}
+	if call.Refused && audited(call) {
+		p.Refusals.Call(call.Partner, call.Outcome, call.RequestID)
+	}
 }
 
 // describe says why a call failed. The texts are those of the log: nothing of the body is in them.

@@ -86,7 +86,7 @@ func newPortal(t *testing.T) *portal {
 	}
 	p.service, err = mapper.NewService(mapper.Config{
 		DB: db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
-		Strategies: strategies, Directory: directory, MessageWindow: 5 * time.Minute, Now: p.now,
+		Strategies: strategies, Directory: directory, Trail: audittest.New(t, db), MessageWindow: 5 * time.Minute, Now: p.now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func newPortal(t *testing.T) *portal {
 	}
 	p.serve(t, &handlers.Portal{
 		Mapper: p.service, History: p.service, Directory: directory, Strategies: strategies, Partners: p.register, Sessions: sessions,
-		Login:  &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Log: log, Now: p.now},
+		Login:  &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Trail: audittest.New(t, db), Log: log, Now: p.now},
 		Region: "PH", Location: time.UTC, Now: p.now, Log: log,
 	})
 	return p

@@ -26,6 +26,7 @@ type Actor struct {
 	FAProviders   []string // DFSP codes the partner may act for; empty: any
 	MessageID     string   // accepted once per partner
 	TransactionID string
+	RequestID     string // as in the log, for the audit event; may be empty
 }
 
 // Action is one of the four things a message can ask for.

@@ -12,16 +12,18 @@ import (
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 
+	"spar/internal/audit"
 	"spar/migrations"
 )
 
 // Service is the Mapper on a database. Each batch is one transaction: after a crash it is all there or not there, and
-// its history with it.
+// its history and audit event with it.
 type Service struct {
 	db         *sqlx.DB
 	sealer     Sealer
 	strategies *Strategies
 	directory  *Directory
+	trail      *audit.Log
 	remember   time.Duration
 	knownOnly  bool
 	now        func() time.Time
@@ -35,6 +37,7 @@ type Config struct {
 	Sealer        Sealer
 	Strategies    *Strategies
 	Directory     *Directory
+	Trail         *audit.Log
 	MessageWindow time.Duration // how old a message may be; its id is remembered for longer than that
 	KnownDFSPOnly bool          // accept only addresses whose codes are in the directory
 	Now           func() time.Time
@@ -45,11 +48,11 @@ const maxClockSkew = time.Minute
 
 // NewService checks that nothing is missing in the configuration.
 func NewService(c Config) (*Service, error) {
-	if c.DB == nil || c.Sealer.Records == nil || c.Sealer.Lookup == nil || c.Strategies == nil || c.Directory == nil || c.Now == nil || c.MessageWindow <= 0 {
+	if c.DB == nil || c.Sealer.Records == nil || c.Sealer.Lookup == nil || c.Strategies == nil || c.Directory == nil || c.Trail == nil || c.Now == nil || c.MessageWindow <= 0 {
 		return nil, errors.New("mapper service: configuration is incomplete")
 	}
 	return &Service{
-		db: c.DB, sealer: c.Sealer, strategies: c.Strategies, directory: c.Directory,
+		db: c.DB, sealer: c.Sealer, strategies: c.Strategies, directory: c.Directory, trail: c.Trail,
 		remember: 2 * (c.MessageWindow + maxClockSkew), knownOnly: c.KnownDFSPOnly, now: c.Now,
 	}, nil
 }
@@ -222,7 +225,10 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 		if err != nil || len(changes) == 0 {
 			return err
 		}
-		return insertHistory(ctx, tx, s.db, by, now, changes)
+		if err := insertHistory(ctx, tx, s.db, by, now, changes); err != nil {
+			return err
+		}
+		return s.trail.Write(ctx, tx, batchEvent(by, action, len(items), changes))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s %d items: %w", action, len(items), err)

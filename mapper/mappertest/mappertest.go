@@ -9,6 +9,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"spar/internal/audit/audittest"
 	"spar/internal/keyring"
 	"spar/mapper"
 )
@@ -24,7 +25,7 @@ func Service(tb testing.TB, db *sqlx.DB, changes ...func(*mapper.Config)) *mappe
 	config := mapper.Config{
 		DB: db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
 		Strategies: mapper.NewStrategies(db, time.Now), Directory: mapper.NewDirectory(db, time.Now),
-		MessageWindow: 5 * time.Minute, Now: time.Now,
+		Trail: audittest.New(tb, db), MessageWindow: 5 * time.Minute, Now: time.Now,
 	}
 	for _, change := range changes {
 		change(&config)
