@@ -35,6 +35,8 @@ type app struct {
 	log       *slog.Logger
 	db        *sqlx.DB
 	trail     *audit.Log
+	refusals  *audit.Refusals
+	notedHead int64 // number of the event that the log was last told of
 	register  *keymgr.Register
 	ownKeys   *keymgr.OwnKeys
 	directory *mapper.Directory
@@ -82,8 +84,8 @@ func (a *app) openKeys(ctx context.Context) (*keyring.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.trail, err = audit.Open(ctx, a.db, ring.Audit, ring.NewAudit(), time.Now); err != nil {
-		return nil, fmt.Errorf("open audit log: %w", err)
+	if err := a.openAudit(ctx, ring); err != nil {
+		return nil, err
 	}
 	a.register = keymgr.NewRegister(a.db, a.cfg.Application, a.trail, time.Now)
 	created := ring.Created
@@ -105,7 +107,7 @@ func (a *app) openKeys(ctx context.Context) (*keyring.Ring, error) {
 	if len(created) > 0 {
 		a.log.Warn("created new keys: back them up now, without them the database cannot be read", "files", created)
 	}
-	return ring, nil
+	return ring, a.recordStart(ctx, created)
 }
 
 // openSigningKey opens the key that answers are signed with. Only the first start makes it: a new one in place of a lost
@@ -128,7 +130,7 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 	strategies := mapper.NewStrategies(a.db, time.Now)
 	a.service, err = mapper.NewService(mapper.Config{
 		DB: a.db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
-		Strategies: strategies, Directory: a.directory,
+		Strategies: strategies, Directory: a.directory, Trail: a.trail,
 		MessageWindow: a.cfg.Mapper.MessageWindow, KnownDFSPOnly: a.cfg.Mapper.KnownDFSPOnly, Now: time.Now,
 	})
 	if err != nil {
@@ -162,7 +164,8 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 		return err
 	}
 	login := &handlers.Login{
-		Sessions: sessions, Providers: a.providers, BaseURL: strings.TrimSuffix(a.cfg.BaseURL, "/"), Log: a.log, Now: time.Now,
+		Sessions: sessions, Providers: a.providers, BaseURL: strings.TrimSuffix(a.cfg.BaseURL, "/"),
+		Trail: a.trail, Refusals: a.refusals, Log: a.log, Now: time.Now,
 	}
 	links, history, err := a.mapperOfThePortal()
 	if err != nil {
@@ -186,7 +189,8 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	}
 	if a.cfg.Mapper.URL == "" { // otherwise the registry is elsewhere, and partners call it there
 		routes.Partner = &handlers.PartnerAPI{
-			Mapper: a.service, History: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Quotas: quotas, Calls: a.calls, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
+			Mapper: a.service, History: a.service, Verifier: keymgr.NewLocal(a.register), Signer: a.ownKeys, Quotas: quotas,
+			Calls: a.calls, Refusals: a.refusals, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
 	}
@@ -222,6 +226,8 @@ func (a *app) run(ctx context.Context) error {
 	background.Go(func() { a.every(ctx, purgeInterval, "purge", a.purges...) })
 	background.Go(func() { a.every(ctx, quotaInterval, "share budgets", a.quotas.Sync) })
 	background.Go(func() { a.every(ctx, callsInterval, "count calls", a.calls.Flush) })
+	background.Go(func() { a.every(ctx, headInterval, "audit log", a.noteHead) })
+	background.Go(func() { a.refusals.Run(ctx) })
 	background.Go(func() { a.providers.Warm(ctx, a.log) })
 
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
@@ -238,6 +244,7 @@ func (a *app) run(ctx context.Context) error {
 	stop()
 	background.Wait()
 	a.countLastCalls(ctx)
+	a.recordLastRefusals(ctx)
 	stopOps()
 	err = errors.Join(err, <-opsEnded)
 	a.log.Info("stopped")

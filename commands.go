@@ -27,6 +27,7 @@ type commandLine struct {
 	Serve   serveCommand   `cmd:"" help:"Run the portal and the partner API."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, or show its state."`
 	Partner partnerCommand `cmd:"" help:"Onboard partner systems: who they are, what they may do, their certificates."`
+	Audit   auditCommand   `cmd:"" help:"Check or list the audit log."`
 	Sign    signCommand    `cmd:"" help:"Print the Signature header for the body on stdin."`
 	Keys    keysCommand    `cmd:"" help:"Rotate the key that answers are signed with."`
 	Check   configCommand  `cmd:"" name:"config" help:"Look at the configuration."`

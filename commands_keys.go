@@ -1,9 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
+	"spar/internal/audit"
 	"spar/keymgr"
 )
 
@@ -18,14 +24,19 @@ func (keysRotateCommand) Help() string {
 }
 
 func (keysRotateCommand) Run(c *console) error {
-	cfg, err := c.load()
-	if err != nil {
+	return c.withDatabase(func(cfg Config, db *sqlx.DB) error {
+		trail, err := c.openTrail(cfg, db)
+		if err != nil {
+			return err
+		}
+		path, err := keymgr.RotateOwnKeys(cfg.Keys.Dir, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := trail.Record(c.ctx, audit.Event{Actor: c.actor(), Action: audit.KeyRotate, Target: filepath.Base(path)}); err != nil {
+			return errors.Join(err, os.Remove(path)) // no key comes into use that was not recorded
+		}
+		_, err = fmt.Fprintf(c.stdout, "new signing key %s: back it up\n", path)
 		return err
-	}
-	path, err := keymgr.RotateOwnKeys(cfg.Keys.Dir, time.Now())
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(c.stdout, "new signing key %s: back it up\n", path)
-	return err
+	})
 }

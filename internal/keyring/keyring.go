@@ -86,6 +86,9 @@ func (r *Ring) openAudit(ctx context.Context, db *sqlx.DB, dir string, now time.
 
 const auditName = "audit"
 
+// AuditFile is the file of the audit log's keyset in dir.
+func AuditFile(dir string) string { return filepath.Join(dir, auditName+suffix) }
+
 // NewAudit reports whether the keyset of the audit log was made by this start.
 func (r *Ring) NewAudit() bool {
 	return slices.ContainsFunc(r.Created, func(path string) bool { return filepath.Base(path) == auditName+suffix })
