@@ -193,6 +193,10 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 			Calls: a.calls, Refusals: a.refusals, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
+		routes.Admin = &handlers.Admin{
+			Register: a.register, Calls: a.calls, Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate,
+			Location: time.Local, Now: time.Now, Log: a.log,
+		}
 	}
 	proxies, err := web.ParseProxies(a.cfg.TrustedProxies)
 	if err != nil {

@@ -161,6 +161,9 @@ func (l *Login) showProfile(c *gin.Context) {
 	if p, ok := l.Providers.Get(user.Provider); ok {
 		add("profile.provider", p.Label(i18n.Language(ctx)))
 	}
+	for _, role := range user.Roles {
+		add("profile.role", i18n.T(ctx, "admin.role."+role))
+	}
 	add("profile.since", i18n.DateTime(ctx, user.AuthTime.Local()))
 	web.Render(c, http.StatusOK, templates.ProfilePage(v))
 }
@@ -179,8 +182,11 @@ func maskedID(id string) string {
 // page is what all pages share. It takes the flash, so it is called once for each page.
 func (l *Login) page(c *gin.Context, title string) templates.Page {
 	ctx := c.Request.Context()
-	_, signedIn := l.Sessions.User(ctx)
-	p := templates.Page{Title: title, SignedIn: signedIn, FormToken: l.Sessions.FormToken(ctx), Path: c.Request.URL.Path}
+	user, signedIn := l.Sessions.User(ctx)
+	p := templates.Page{
+		Title: title, SignedIn: signedIn, Staff: user.Audience == web.Staff, MayLook: user.Has(web.Admin, web.Auditor),
+		FormToken: l.Sessions.FormToken(ctx), Path: c.Request.URL.Path,
+	}
 	if key := l.Sessions.TakeFlash(ctx); key != "" {
 		p.Flash = i18n.T(ctx, key)
 	}

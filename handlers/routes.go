@@ -23,6 +23,7 @@ const partnerPrefix = "/mapper/"
 type Routes struct {
 	Partner  *PartnerAPI // nil where the registry is elsewhere: then nothing of the partner API is here
 	Portal   *Portal
+	Admin    *Admin // nil in the same case
 	Login    *Login
 	Sessions *web.Sessions
 }
@@ -62,12 +63,23 @@ func (r Routes) partner() http.Handler {
 
 func (r Routes) pages() http.Handler {
 	engine := newEngine()
-	engine.NoRoute(r.Portal.NotFound)
+	engine.NoRoute(r.notFound)
 	engine.NoMethod(r.Portal.MethodNotAllowed)
 	engine.Use(r.Sessions.Localize())
 	r.Portal.Routes(engine)
+	if r.Admin != nil {
+		r.Admin.Routes(engine)
+	}
 	r.Login.Register(engine)
 	return engine
+}
+
+func (r Routes) notFound(c *gin.Context) {
+	if r.Admin != nil && isAdminPath(c.Request.URL.Path) {
+		r.Admin.NotFound(c)
+		return
+	}
+	r.Portal.NotFound(c)
 }
 
 // newEngine makes a router without gin's own log, recovery and trust in proxies: web.Front has them.

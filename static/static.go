@@ -22,7 +22,7 @@ import (
 // Prefix of the URL path of every static file.
 const Prefix = "/static/"
 
-//go:embed app.css app.js favicon.svg icons vendor
+//go:embed app.css staff.css app.js favicon.svg icons vendor
 var embedded embed.FS
 
 type file struct {

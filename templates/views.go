@@ -14,6 +14,8 @@ type Page struct {
 	Title     string
 	Section   Section
 	SignedIn  bool
+	Staff     bool // drawn for staff: their navigation, in place of the beneficiaries'
+	MayLook   bool // staff with a role: there are pages to go to
 	FormToken string
 	Flash     string
 	Path      string // where choosing a language returns to
@@ -28,6 +30,9 @@ const (
 	Account   Section = "account"
 	History   Section = "history"
 	Profile   Section = "profile"
+
+	AdminOverview Section = "admin"
+	AdminPartners Section = "admin/partners"
 )
 
 // Masked is an account number as it may be shown, and as a screen reader should say it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -34,6 +35,17 @@ const (
 	Beneficiary = "beneficiary"
 	Staff       = "staff"
 )
+
+// The roles of staff. An administrator may change, an auditor may only look.
+const (
+	Admin   = "admin"
+	Auditor = "auditor"
+)
+
+// Has reports whether the user is staff and holds one of the roles. Nobody else has any, whatever the session says.
+func (u User) Has(roles ...string) bool {
+	return u.Audience == Staff && slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(u.Roles, role) })
+}
 
 // Draft is a change of account the user has begun and not yet confirmed.
 type Draft struct {

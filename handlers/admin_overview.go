@@ -1,0 +1,240 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"spar/keymgr"
+	"spar/templates"
+	"spar/web"
+	"spar/web/i18n"
+)
+
+// expiryWarnings are how many days before the end of a partner's last certificate it is drawn attention to.
+func expiryWarnings() []int { return []int{1, 7, 14, 30, 60} }
+
+// showOverview tells how the partners are, which of them will soon be without a certificate, and what their calls came to.
+func (a *Admin) showOverview(c *gin.Context) error {
+	ctx := c.Request.Context()
+	partners, err := a.Register.List(ctx)
+	if err != nil {
+		return err
+	}
+	counts, err := a.Calls.Counts(ctx, a.recent())
+	if err != nil {
+		return err
+	}
+	days := i18n.Number(ctx, recentDays)
+	web.Render(c, http.StatusOK, templates.OverviewPage(templates.OverviewView{
+		Page:            a.frame(c.Request, templates.AdminOverview, i18n.T(ctx, "admin.overview.title")),
+		Figures:         figures(ctx, partners, counts),
+		Expiring:        a.expiring(ctx, partners),
+		CallsHeading:    i18n.T(ctx, "admin.overview.calls", "days", days),
+		Calls:           a.callsByPartner(ctx, partners, counts),
+		RefusalsHeading: i18n.T(ctx, "admin.overview.refusals", "days", days),
+		Refusals:        a.refusalsByReason(ctx, counts),
+	}))
+	return nil
+}
+
+func (a *Admin) recent() time.Time { return a.Now().Add(-recentDays * 24 * time.Hour) }
+
+// when writes a moment for people.
+func (a *Admin) when(ctx context.Context, t time.Time) string {
+	return i18n.DateTime(ctx, t.In(a.Location))
+}
+
+func figures(ctx context.Context, partners []keymgr.Partner, counts []keymgr.CallCount) []templates.Row {
+	states := map[keymgr.Status]int{}
+	for _, p := range partners {
+		states[p.Status]++
+	}
+	var total callSum
+	for _, count := range counts {
+		total.add(count)
+	}
+	figure := func(key string, n int) templates.Row {
+		return templates.Row{Key: i18n.T(ctx, "admin.figure."+key), Value: i18n.Number(ctx, n)}
+	}
+	return []templates.Row{
+		figure("active", states[keymgr.Active]), figure("draft", states[keymgr.Draft]), figure("suspended", states[keymgr.Suspended]),
+		figure("answered", int(total.answered)), figure("refused", int(total.refused)),
+	}
+}
+
+// expiring lists the active partners whose last certificate ends soon, or has ended: their calls will be refused.
+func (a *Admin) expiring(ctx context.Context, partners []keymgr.Partner) templates.Table {
+	type ending struct {
+		partner keymgr.Partner
+		at      time.Time
+	}
+	var list []ending
+	now := a.Now()
+	for _, p := range partners {
+		at := lastEnd(p)
+		if p.Status == keymgr.Active && at.Before(now.AddDate(0, 0, slices.Max(expiryWarnings()))) {
+			list = append(list, ending{p, at})
+		}
+	}
+	slices.SortStableFunc(list, func(x, y ending) int { return x.at.Compare(y.at) })
+	table := templates.Table{
+		Caption: i18n.T(ctx, "admin.overview.expiring"), Empty: i18n.T(ctx, "admin.overview.expiring_none"),
+		Columns: columns(ctx, "partner", "valid_until", "left"),
+	}
+	for _, e := range list {
+		until, left := "", mark(i18n.T(ctx, "admin.expiry.none"), templates.Bad)
+		if !e.at.IsZero() {
+			until, left = a.when(ctx, e.at), expiryMark(ctx, e.at, now)
+		}
+		table.Rows = append(table.Rows, []templates.Cell{partnerCell(e.partner), {Text: until}, left})
+	}
+	return table
+}
+
+// lastEnd is when the last of a partner's certificates stops verifying; zero if it has none.
+func lastEnd(p keymgr.Partner) (end time.Time) {
+	for _, c := range p.Certificates {
+		if c.RevokedAt.IsZero() && c.NotAfter.After(end) {
+			end = c.NotAfter
+		}
+	}
+	return end
+}
+
+func expiryMark(ctx context.Context, end, now time.Time) templates.Cell {
+	if !end.After(now) {
+		return mark(i18n.T(ctx, "admin.expiry.ended"), templates.Bad)
+	}
+	for _, days := range expiryWarnings() {
+		if end.Before(now.AddDate(0, 0, days)) {
+			kind := templates.Waiting
+			if days <= 7 {
+				kind = templates.Bad
+			}
+			return mark(i18n.T(ctx, "admin.expiry.within", "count", days, "number", i18n.Number(ctx, days)), kind)
+		}
+	}
+	return mark(i18n.T(ctx, "admin.expiry.later"), templates.Good)
+}
+
+func mark(text, kind string) templates.Cell { return templates.Cell{Text: text, Mark: kind} }
+
+// callSum is what a number of calls came to.
+type callSum struct {
+	answered, rejected, refused int64
+	last                        time.Time
+}
+
+// add sorts an outcome: answered; rejected, for something in the message of a partner who was proven; or refused.
+func (s *callSum) add(c keymgr.CallCount) {
+	switch {
+	case c.Outcome == keymgr.CallOK:
+		s.answered += c.Count
+	case strings.HasPrefix(c.Outcome, "rjct."):
+		s.rejected += c.Count
+	default:
+		s.refused += c.Count
+	}
+	if c.LastAt.After(s.last) {
+		s.last = c.LastAt
+	}
+}
+
+func (a *Admin) callsByPartner(ctx context.Context, partners []keymgr.Partner, counts []keymgr.CallCount) templates.Table {
+	sums := map[string]*callSum{}
+	for _, c := range counts {
+		if sums[c.Partner] == nil {
+			sums[c.Partner] = &callSum{}
+		}
+		sums[c.Partner].add(c)
+	}
+	table := templates.Table{
+		Caption: i18n.T(ctx, "admin.overview.calls", "days", i18n.Number(ctx, recentDays)), Empty: i18n.T(ctx, "admin.overview.calls_none"),
+		Columns: columns(ctx, "partner", "answered#", "rejected#", "refused#", "last_call"),
+	}
+	row := func(first templates.Cell, s *callSum) {
+		table.Rows = append(table.Rows, []templates.Cell{
+			first, number(ctx, s.answered), number(ctx, s.rejected), number(ctx, s.refused), {Text: a.when(ctx, s.last)},
+		})
+	}
+	for _, p := range partners {
+		if s := sums[p.ReferenceID]; s != nil {
+			row(partnerCell(p), s)
+		}
+	}
+	if s := sums[keymgr.UnknownPartner]; s != nil {
+		row(templates.Cell{Text: i18n.T(ctx, "admin.unknown_senders"), Detail: i18n.T(ctx, "admin.unknown_senders_hint")}, s)
+	}
+	return table
+}
+
+func (a *Admin) refusalsByReason(ctx context.Context, counts []keymgr.CallCount) templates.Table {
+	sums := map[string]keymgr.CallCount{}
+	for _, c := range counts {
+		if c.Outcome == keymgr.CallOK {
+			continue
+		}
+		sum := sums[c.Outcome]
+		sum.Outcome, sum.Count = c.Outcome, sum.Count+c.Count
+		if c.LastAt.After(sum.LastAt) {
+			sum.LastAt = c.LastAt
+		}
+		sums[c.Outcome] = sum
+	}
+	table := templates.Table{
+		Caption: i18n.T(ctx, "admin.overview.refusals", "days", i18n.Number(ctx, recentDays)), Empty: i18n.T(ctx, "admin.overview.refusals_none"),
+		Columns: columns(ctx, "reason", "calls#", "last_call"),
+	}
+	for _, c := range sortedByCount(sums) {
+		table.Rows = append(table.Rows, []templates.Cell{
+			{Text: outcomeText(ctx, c.Outcome), Detail: c.Outcome}, number(ctx, c.Count), {Text: a.when(ctx, c.LastAt)},
+		})
+	}
+	return table
+}
+
+func sortedByCount(sums map[string]keymgr.CallCount) []keymgr.CallCount {
+	list := make([]keymgr.CallCount, 0, len(sums))
+	for _, c := range sums {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(x, y keymgr.CallCount) int {
+		if x.Count != y.Count {
+			return int(y.Count - x.Count)
+		}
+		return strings.Compare(x.Outcome, y.Outcome)
+	})
+	return list
+}
+
+// outcomeText says what an outcome means; one that has no text is shown as it is.
+func outcomeText(ctx context.Context, outcome string) string {
+	key := "admin.outcome." + outcome
+	if text := i18n.T(ctx, key); text != key {
+		return text
+	}
+	return outcome
+}
+
+// columns are a table's, by their keys; # marks those with numbers.
+func columns(ctx context.Context, keys ...string) []templates.Column {
+	list := make([]templates.Column, len(keys))
+	for i, key := range keys {
+		name, count := strings.CutSuffix(key, "#")
+		list[i] = templates.Column{Label: i18n.T(ctx, "admin.column."+name), Count: count}
+	}
+	return list
+}
+
+func number(ctx context.Context, n int64) templates.Cell {
+	return templates.Cell{Text: i18n.Number(ctx, int(n))}
+}
+
+func partnerCell(p keymgr.Partner) templates.Cell {
+	return templates.Cell{Text: p.Name, Detail: p.ReferenceID, Href: partnerPath(p.ReferenceID)}
+}
