@@ -23,6 +23,7 @@ type partnerCommand struct {
 
 type partnerCertificateCommand struct {
 	Add    certificateAddCommand    `cmd:"" help:"Add a certificate, beside those the partner has."`
+	Upload certificateUploadCommand `cmd:"" help:"Give a certificate to the MOSIP Key Manager, in the place of the one it has."`
 	Revoke certificateRevokeCommand `cmd:"" help:"Revoke a certificate, for ever."`
 }
 
@@ -109,6 +110,9 @@ func (a partnerAddCommand) Run(c *console) error {
 		fmt.Fprintf(c.stdout, "%s is registered (%s)\n", partner.ReferenceID, partner.Status)
 		for _, held := range partner.Certificates {
 			c.printAddedCertificate(held)
+			if err := c.handOver(register, partner.ReferenceID, held); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -185,7 +189,7 @@ func (a certificateAddCommand) Run(c *console) error {
 			return err
 		}
 		c.printAddedCertificate(added)
-		return nil
+		return c.handOver(register, a.Reference, added)
 	})
 }
 

@@ -53,8 +53,16 @@ func (s partnerShowCommand) Run(c *console) error {
 		if err != nil {
 			return fmt.Errorf("show %s: %w", s.Reference, err)
 		}
+		held, err := c.heldElsewhere(register, s.Reference)
+		if err != nil {
+			return err
+		}
 		if s.JSON {
-			return printJSON(c.stdout, viewPartner(p))
+			view := viewPartner(p)
+			for i := range view.Certificates {
+				view.Certificates[i].InKeyManager = held.has(p.Certificates[i])
+			}
+			return printJSON(c.stdout, view)
 		}
 		table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 		for _, row := range [][2]string{
@@ -65,9 +73,9 @@ func (s partnerShowCommand) Run(c *console) error {
 		} {
 			fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
 		}
-		for _, held := range p.Certificates {
-			fmt.Fprintf(table, "Certificate\t%s\n\t%s, valid %s to %s, %s\n", colons(held.Fingerprint), held.Algorithm,
-				held.NotBefore.Format(time.RFC3339), held.NotAfter.Format(time.RFC3339), certificateState(held, time.Now()))
+		for _, one := range p.Certificates {
+			fmt.Fprintf(table, "Certificate\t%s\n\t%s, valid %s to %s, %s%s\n", colons(one.Fingerprint), one.Algorithm,
+				one.NotBefore.Format(time.RFC3339), one.NotAfter.Format(time.RFC3339), certificateState(one, time.Now()), held.describe(one))
 		}
 		return table.Flush()
 	})
@@ -94,6 +102,8 @@ type certificateView struct {
 	NotAfter    time.Time  `json:"not_after"`
 	AddedAt     time.Time  `json:"added_at"`
 	RevokedAt   *time.Time `json:"revoked_at"`
+
+	InKeyManager *bool `json:"in_key_manager,omitempty"` // absent without one
 }
 
 func viewPartner(p keymgr.Partner) partnerView {

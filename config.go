@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"spar/keymgr/mosip"
+)
 
 // Config is the whole configuration: one YAML file, every scalar of which the environment can override. Relative paths in
 // it are taken from the directory spar is started in. Fields tagged secret never leave the process in clear.
@@ -78,11 +82,6 @@ type LoginProvider struct {
 	Roles                   map[string]string `koanf:"roles"`      // the provider's role to ours
 }
 
-// KeyManager chooses what checks partners' signatures.
-type KeyManager struct {
-	Mode string `koanf:"mode"`
-}
-
 // MapperConfig is about the registry itself.
 type MapperConfig struct {
 	URL           string        `koanf:"url"`            // a mapper elsewhere; empty: in this process
@@ -116,7 +115,7 @@ func defaultConfig() Config {
 		Application: "openg2p-spar-mapper",
 		Session:     SessionConfig{Idle: 15 * time.Minute, Lifetime: 8 * time.Hour},
 		Admin:       AdminConfig{Reauthenticate: 15 * time.Minute},
-		KeyManager:  KeyManager{Mode: "local"},
+		KeyManager:  KeyManager{Mode: keyManagerLocal, Timeout: mosip.MaxTimeout, PreExpireDays: 30},
 		Mapper:      MapperConfig{MaxBatch: 10000, MessageWindow: 5 * time.Minute},
 		Limits: LimitsConfig{
 			ItemsPerSecond: 20000, Capacity: 200000, BulkItemsPerSecond: 300000, BulkCapacity: 10000000, BulkFrom: 100, MissCost: 10,

@@ -32,7 +32,7 @@ func (l *loader) validate(c *Config) {
 	l.expect(c.Session.Idle >= time.Minute && c.Session.Idle <= c.Session.Lifetime, "session.idle", "expected a duration from 1m to session.lifetime")
 	l.expect(c.Session.Lifetime >= time.Minute && c.Session.Lifetime <= 24*time.Hour, "session.lifetime", "expected a duration from 1m to 24h")
 	l.expect(c.Admin.Reauthenticate >= time.Minute && c.Admin.Reauthenticate <= c.Session.Lifetime, "admin.reauthenticate", "expected a duration from 1m to session.lifetime")
-	l.expect(c.KeyManager.Mode == "local", "key_manager.mode", "expected local; this build has no other key manager")
+	l.keyManager(c)
 	registry, registryOK := parseBase(c.Mapper.URL)
 	l.expect(c.Mapper.URL == "" || registryOK && (registry.Scheme == "https" || isLoopback(registry.Hostname())), "mapper.url",
 		"expected nothing, or the https:// address of a registry elsewhere, with no path")

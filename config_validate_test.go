@@ -40,7 +40,7 @@ func TestEveryRuleNamesItsKey(t *testing.T) {
 		{"a duration without unit", []string{"SPAR_SESSION__IDLE=900"}, "session.idle: expected a duration such as"},
 		{"idle beyond the lifetime", []string{"SPAR_SESSION__IDLE=9h"}, "session.idle: expected a duration from 1m"},
 		{"a lifetime of days", []string{"SPAR_SESSION__LIFETIME=48h"}, "session.lifetime: expected a duration from 1m to 24h"},
-		{"another key manager", []string{"SPAR_KEY_MANAGER__MODE=mosip"}, "key_manager.mode: expected local; this build has no other"},
+		{"another key manager", []string{"SPAR_KEY_MANAGER__MODE=vault"}, "key_manager.mode: expected local or mosip"},
 		{"a mapper over plain HTTP", []string{"SPAR_MAPPER__URL=http://registry.example.org"}, "mapper.url: expected nothing, or the https:// address"},
 		{"no batch", []string{"SPAR_MAPPER__MAX_BATCH=0"}, "mapper.max_batch: expected a number from 1"},
 		{"an empty number", []string{"SPAR_MAPPER__MAX_BATCH="}, "mapper.max_batch: expected a whole number"},

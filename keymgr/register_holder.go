@@ -122,3 +122,16 @@ func FingerprintOf(pemOrDER []byte) (string, error) {
 	}
 	return fingerprint(der), nil
 }
+
+// SameKey reports whether two certificates are for one public key.
+func SameKey(a, b Certificate) bool {
+	if a.Fingerprint == b.Fingerprint {
+		return true
+	}
+	one, err := publicKeyHash(a.DER)
+	if err != nil {
+		return false
+	}
+	other, err := publicKeyHash(b.DER)
+	return err == nil && one == other
+}

@@ -108,19 +108,29 @@ func newTransport(caFile string) (*http.Client, error) {
 	transport.MaxResponseHeaderBytes = maxAnswer
 	transport.MaxIdleConnsPerHost = 32
 	if caFile != "" {
-		text, err := os.ReadFile(caFile)
+		authorities, err := ReadAuthorities(caFile)
 		if err != nil {
-			return nil, fmt.Errorf("key manager: read ca_file: %w", err)
+			return nil, fmt.Errorf("key manager: ca_file: %w", err)
 		}
-		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(text) {
-			return nil, errors.New("key manager: ca_file holds no certificate in PEM form")
-		}
+		transport.TLSClientConfig.RootCAs = authorities
 	}
 	return &http.Client{
 		Transport:     limited{transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
+}
+
+// ReadAuthorities reads a PEM file of certificates.
+func ReadAuthorities(path string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", path)
+	}
+	return pool, nil
 }
 
 // limited cuts answers off at maxAnswer.

@@ -55,6 +55,17 @@ func TestRotation(t *testing.T) {
 
 func again(_ mosip.Uploaded, err error) error { return err }
 
+// TestARenewedCertificateOfTheSameKey needs no upload until the old one stops there.
+func TestARenewedCertificateOfTheSameKey(t *testing.T) {
+	w := newWorld(t)
+	w.clock.advance(time.Minute)
+	renewed, err := w.register.AddCertificate(t.Context(), audittest.By, "PARTNER-A", w.certificate(t, w.key))
+	must(t, err)
+	w.accepts(t, body, w.signed(t))
+	must(t, again(w.Upload(t.Context(), audittest.By, "PARTNER-A", renewed.Fingerprint)))
+	w.accepts(t, body, w.signed(t))
+}
+
 // TestStopsBeforeTheEnd: the day comes at which the register's certificate is good and the key manager's is not.
 func TestStopsBeforeTheEnd(t *testing.T) {
 	w := newWorld(t)

@@ -28,8 +28,8 @@ func New(client *Client, register *keymgr.Register) *KeyManager {
 //
 //   - first here, by every rule of [keymgr.Local.Verify]. Whatever fails is refused without a call, in the same time and
 //     with the same answer as without a key manager;
-//   - then there, with jwtVerify, over exactly the bytes that verified here. It is only asked if the certificate that
-//     verified is the one it was given, for it would make a key pair for a reference id that it does not know.
+//   - then there, with jwtVerify, over exactly the bytes that verified here. It is only asked if it was given a certificate
+//     of the key that verified, for it would make a key pair for a reference id that it does not know.
 //
 // A "no" of either is a [*keymgr.Refusal]; the key manager's has a reason of its own. If it does not answer, or answers
 // anything but a clear yes or no, the error wraps [keymgr.ErrUnavailable] and nothing is accepted.
@@ -43,7 +43,7 @@ func (k *KeyManager) Verify(ctx context.Context, m keymgr.Signed) (keymgr.Partne
 	if err != nil {
 		return keymgr.Partner{}, err
 	}
-	if held != proof.Certificate.Fingerprint {
+	if !covers(proof, held) {
 		return keymgr.Partner{}, &keymgr.Refusal{
 			Reason: keymgr.NotInKeyManager, Sender: reference, Detail: "certificate " + proof.Certificate.Fingerprint + " verifies the body but was not uploaded to the key manager",
 		}
@@ -64,6 +64,14 @@ func (k *KeyManager) Verify(ctx context.Context, m keymgr.Signed) (keymgr.Partne
 		return keymgr.Partner{}, disagrees
 	}
 	return proof.Partner, nil
+}
+
+// covers reports whether a certificate that the key manager was given has the key that signed: it is the one that
+// verified, or another of the partner for the same key, which a partner gets by renewing the certificate alone.
+func covers(proof keymgr.Proof, fingerprint string) bool {
+	return slices.ContainsFunc(proof.Partner.Certificates, func(c keymgr.Certificate) bool {
+		return c.Fingerprint == fingerprint && keymgr.SameKey(c, proof.Certificate)
+	})
 }
 
 type verifyRequest struct {
