@@ -2,6 +2,7 @@ package mapper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -22,28 +23,55 @@ func (s *Service) Resolve(ctx context.Context, by Actor, items []Item) ([]Result
 	if by.Partner == "" || by.MessageID == "" {
 		return nil, fmt.Errorf("resolve %d items: %w", len(items), ErrNoActor)
 	}
+	results, err := s.resolve(ctx, by, items)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %d items: %w", len(items), err)
+	}
+	return results, nil
+}
+
+func (s *Service) resolve(ctx context.Context, by Actor, items []Item) ([]Result, error) {
 	results := make([]Result, len(items))
 	questions, err := s.questions(items, results)
 	if err != nil {
-		return nil, fmt.Errorf("resolve %d items: %w", len(items), err)
+		return nil, err
 	}
 	if err := burn(ctx, s.db, by, s.now().Add(s.remember)); err != nil {
-		return nil, fmt.Errorf("resolve %d items: %w", len(items), err)
+		return nil, err
 	}
+	if err := s.answerAll(ctx, items, questions, results); err != nil {
+		return nil, errors.Join(err, s.release(ctx, by))
+	}
+	return results, nil
+}
+
+// release lets a message that got no answer be sent again, as a change can be that was rolled back. A resolve changes
+// nothing, so its message id has no transaction to fall with.
+func (s *Service) release(ctx context.Context, by Actor) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_, err := s.db.ExecContext(ctx, s.db.Rebind(`DELETE FROM seen_messages WHERE sender_id = ? AND message_id = ?`), by.Partner, by.MessageID)
+	if err != nil {
+		return fmt.Errorf("release message id: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) answerAll(ctx context.Context, items []Item, questions []question, results []Result) error {
 	byID, byFA, err := s.lookUp(ctx, questions)
 	if err != nil {
-		return nil, fmt.Errorf("resolve %d items: %w", len(items), err)
+		return err
 	}
 	providers, err := s.directory.providers(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("resolve %d items: %w", len(items), err)
+		return err
 	}
 	for _, q := range questions {
 		if results[q.place], err = s.answer(items[q.place], q, byID, byFA, providers); err != nil {
-			return nil, fmt.Errorf("resolve %d items: %w", len(items), err)
+			return err
 		}
 	}
-	return results, nil
+	return nil
 }
 
 func (s *Service) questions(items []Item, results []Result) ([]question, error) {
