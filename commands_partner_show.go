@@ -131,6 +131,8 @@ func certificateState(c keymgr.Certificate, now time.Time) string {
 		return "revoked"
 	case now.After(c.NotAfter):
 		return "expired"
+	case now.After(c.End()):
+		return "replaced"
 	case now.Before(c.NotBefore):
 		return "not yet valid"
 	}
@@ -142,8 +144,8 @@ func usableCertificates(p keymgr.Partner, now time.Time) (count int, until strin
 	for _, held := range p.Certificates {
 		if certificateState(held, now) == "valid" {
 			count++
-			if held.NotAfter.After(last) {
-				last = held.NotAfter
+			if held.End().After(last) {
+				last = held.End()
 			}
 		}
 	}

@@ -17,7 +17,7 @@ import (
 const (
 	portalKeyFile = "portal.pem"
 
-	portalCertificateLifetime = 5 * 365 * 24 * time.Hour
+	portalCertificateLifetime = 800 * 24 * time.Hour // a registry elsewhere accepts no more than its policy allows
 	portalCertificateRenewal  = 90 * 24 * time.Hour // this long before its end, a start makes the next one
 )
 
@@ -50,7 +50,7 @@ func openPortalKey(ctx context.Context, register *keymgr.Register, path string, 
 	}
 	by := audit.Actor{Kind: audit.System}
 	if partner.ReferenceID != "" {
-		_, err = register.AddCertificate(ctx, by, handlers.SelfService, certificate)
+		_, err = register.AddCertificate(ctx, by, handlers.SelfService, certificate, keymgr.Beside())
 	} else {
 		_, err = register.Add(ctx, by, keymgr.Partner{
 			ReferenceID: handlers.SelfService, Name: "SPAR self-service portal", Status: keymgr.Active,
@@ -77,8 +77,8 @@ func portalCertificateEnd(partner keymgr.Partner, key crypto.Signer) (ends time.
 		certificate, err := x509.ParseCertificate(held.DER)
 		if err == nil && held.RevokedAt.IsZero() && public.Equal(certificate.PublicKey) {
 			found = true
-			if held.NotAfter.After(ends) {
-				ends = held.NotAfter
+			if held.End().After(ends) {
+				ends = held.End()
 			}
 		}
 	}

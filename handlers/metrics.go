@@ -123,8 +123,8 @@ func (e *certificateExpiry) Collect(to chan<- prometheus.Metric) {
 	for _, p := range partners {
 		var last time.Time
 		for _, c := range p.Certificates {
-			if c.RevokedAt.IsZero() && c.NotAfter.After(last) {
-				last = c.NotAfter
+			if c.RevokedAt.IsZero() && c.End().After(last) {
+				last = c.End()
 			}
 		}
 		if p.Status == keymgr.Active && !last.IsZero() {

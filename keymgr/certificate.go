@@ -14,23 +14,17 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 )
 
-// What an RSA key must be. Shorter keys can be factored, longer ones only cost the verifier time, and small exponents
-// invite forgeries (RFC 7518 section 3.3).
+// What is parsed at most: bytes, and certificates.
 const (
-	minRSABits     = 2048
-	maxRSABits     = 8192
-	minRSAExponent = 65537
+	maxCertificateInput = 32 << 10
+	maxUpload           = 10
 )
-
-// maxCertificateInput bounds what is parsed, in bytes.
-const maxCertificateInput = 32 << 10
 
 // ErrCertificate says that what was offered is not a certificate we accept; the text around it says why. ErrPrivateKey
 // is the special case in which the partner gave away its private key, which must not be used any more.
@@ -39,44 +33,119 @@ var (
 	ErrPrivateKey  = errors.New("this is, or contains, a private key: it must never leave its owner; make a new key and send only its certificate")
 )
 
-// ParseCertificate reads one certificate, PEM or DER, and judges it as a partner's signing certificate at the time now:
+// ParseCertificate is [Policy.Parse] with the default policy, for the algorithm that goes with the key.
+func ParseCertificate(pemOrDER []byte, now time.Time) (Certificate, error) {
+	return DefaultPolicy().Parse(pemOrDER, "", now)
+}
+
+// Parse reads what a partner sends, PEM or DER, and judges it at the time now as far as that is possible without knowing
+// whom we trust; see [Register.Inspect] for the rest.
 //
-//   - exactly one certificate, and no private key beside it ([ErrPrivateKey]);
-//   - the key is RSA of 2048 to 8192 bits with an odd exponent of at least 65537 (for RS256), EC P-256 (ES256) or
-//     Ed25519 (EdDSA), which fixes the one algorithm its signatures may have;
+//   - it is one certificate, or a PEM file with the certificate first and then those of the authorities that signed it,
+//     and there is no private key beside it ([ErrPrivateKey]);
+//   - the key is RSA of an allowed size with an odd exponent from 65537, EC P-256 or Ed25519, and none of the kinds that
+//     are known to be weak;
+//   - the algorithm is one the key can do, RS256 (also if it is empty) or PS256, ES256, EdDSA: the only one its signatures
+//     may have;
 //   - it is signed with SHA-256 or better, and by its own key if it is self-signed;
-//   - keyUsage, if present, includes digitalSignature, and no critical extension is unknown;
-//   - it has not expired; one that starts in the future may be registered ahead.
+//   - it is no authority; keyUsage, if present, includes digitalSignature, and extendedKeyUsage something allowed; no
+//     critical extension is unknown;
+//   - it has not expired, and is not made for longer than allowed; one that starts in the future may be registered ahead.
 //
 // All other errors are [ErrCertificate].
-func ParseCertificate(pemOrDER []byte, now time.Time) (Certificate, error) {
-	der, err := singleCertificate(pemOrDER)
+func (p Policy) Parse(upload []byte, algorithm string, now time.Time) (Certificate, error) {
+	parsed, err := readUpload(upload)
 	if err != nil {
 		return Certificate{}, err
 	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		return Certificate{}, fmt.Errorf("%w: cannot be parsed: %w", ErrCertificate, err)
+	leaf := parsed[0]
+	c := Certificate{
+		Fingerprint: fingerprint(leaf.Raw), DER: leaf.Raw,
+		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 	}
-	algorithm, err := keyAlgorithm(parsed.PublicKey)
-	if err != nil {
+	for _, issuer := range parsed[1:] {
+		c.Chain = append(c.Chain, issuer.Raw...)
+	}
+	if c.Algorithm, err = certificateAlgorithm(leaf.PublicKey, algorithm); err != nil {
 		return Certificate{}, fmt.Errorf("%w: %w", ErrCertificate, err)
 	}
-	if err := judge(parsed, now); err != nil {
-		return Certificate{}, fmt.Errorf("%w: %w", ErrCertificate, err)
+	for _, err := range []error{p.judge(leaf, now), p.checkStrength(leaf.PublicKey), p.judgeSelfSigned(leaf, parsed[1:])} {
+		if err != nil {
+			return Certificate{}, fmt.Errorf("%w: %w", ErrCertificate, err)
+		}
 	}
-	return Certificate{
-		Fingerprint: fingerprint(der),
-		Algorithm:   algorithm.String(),
-		DER:         der,
-		NotBefore:   parsed.NotBefore,
-		NotAfter:    parsed.NotAfter,
-	}, nil
+	return c, nil
 }
 
-// singleCertificate finds the DER of the only certificate in the input. A block that does not decode would be skipped
-// silently by the PEM reader, so the markers are counted as well.
-func singleCertificate(input []byte) ([]byte, error) {
+// certificateAlgorithm settles the algorithm of a certificate. The key decides, but an RSA key leaves a choice.
+func certificateAlgorithm(public crypto.PublicKey, wanted string) (string, error) {
+	natural, err := keyAlgorithm(public)
+	if err != nil {
+		return "", err
+	}
+	if wanted == "" {
+		return natural.String(), nil
+	}
+	if !fits(jwa.SignatureAlgorithm(wanted), natural) {
+		return "", fmt.Errorf("the key cannot make signatures of the algorithm %.20q; expected %s", wanted, natural)
+	}
+	return wanted, nil
+}
+
+// fits reports whether a key whose natural algorithm is given can also do this one.
+func fits(algorithm, natural jwa.SignatureAlgorithm) bool {
+	return algorithm == natural || natural == jwa.RS256 && algorithm == jwa.PS256
+}
+
+// isSelfIssued reports whether a certificate names itself as its issuer.
+func isSelfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawIssuer, c.RawSubject) }
+
+// judgeSelfSigned checks what a self-issued certificate is alone able to prove: that its own key signed it.
+func (p Policy) judgeSelfSigned(c *x509.Certificate, issuers []*x509.Certificate) error {
+	if !isSelfIssued(c) {
+		return nil
+	}
+	if len(issuers) > 0 {
+		return errors.New("it is self-signed: expected exactly one certificate, without others")
+	}
+	if !p.SelfSigned {
+		return errors.New("it is self-signed, and only certificates of a trust anchor are accepted here")
+	}
+	// Not CheckSignatureFrom, which wants a self-signed certificate to be a CA.
+	if err := c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature); err != nil {
+		return errors.New("it is self-signed, but not by its own key")
+	}
+	return nil
+}
+
+// readUpload finds the certificate and, behind it, those of its issuers.
+func readUpload(input []byte) ([]*x509.Certificate, error) {
+	ders, err := uploadedDER(input)
+	if err != nil {
+		return nil, err
+	}
+	var parsed []*x509.Certificate
+	for i, der := range ders {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("%w: cannot be parsed: %w", ErrCertificate, err)
+		}
+		for _, other := range parsed {
+			if other.Equal(c) {
+				return nil, fmt.Errorf("%w: the same certificate is in it twice; expected exactly one, and its issuers", ErrCertificate)
+			}
+		}
+		if i > 0 && !c.IsCA {
+			return nil, fmt.Errorf("%w: expected exactly one certificate, and behind it only those of authorities", ErrCertificate)
+		}
+		parsed = append(parsed, c)
+	}
+	return parsed, nil
+}
+
+// uploadedDER takes PEM apart. A block that does not decode would be skipped silently by the PEM reader, so the markers
+// are counted as well.
+func uploadedDER(input []byte) ([][]byte, error) {
 	if len(input) > maxCertificateInput {
 		return nil, fmt.Errorf("%w: larger than 32 KiB", ErrCertificate)
 	}
@@ -84,22 +153,25 @@ func singleCertificate(input []byte) ([]byte, error) {
 		return nil, ErrPrivateKey
 	}
 	begins := bytes.Count(input, []byte("-----BEGIN "))
-	if begins == 0 {
-		if len(input) == 0 {
-			return nil, fmt.Errorf("%w: it is empty", ErrCertificate)
-		}
-		return bytes.Clone(input), nil
-	}
-	block, _ := pem.Decode(input)
 	switch {
-	case begins > 1:
-		return nil, fmt.Errorf("%w: expected exactly one certificate, found %d PEM blocks", ErrCertificate, begins)
-	case block == nil:
-		return nil, fmt.Errorf("%w: the PEM block is damaged", ErrCertificate)
-	case block.Type != "CERTIFICATE":
-		return nil, fmt.Errorf("%w: expected a PEM block CERTIFICATE, found %.40q", ErrCertificate, block.Type)
+	case len(input) == 0:
+		return nil, fmt.Errorf("%w: it is empty", ErrCertificate)
+	case begins == 0:
+		return [][]byte{bytes.Clone(input)}, nil
+	case begins > maxUpload:
+		return nil, fmt.Errorf("%w: expected at most %d PEM blocks, found %d", ErrCertificate, maxUpload, begins)
 	}
-	return block.Bytes, nil
+	var ders [][]byte
+	for block, rest := pem.Decode(input); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("%w: expected a PEM block CERTIFICATE, found %.40q", ErrCertificate, block.Type)
+		}
+		ders = append(ders, block.Bytes)
+	}
+	if len(ders) != begins {
+		return nil, fmt.Errorf("%w: a PEM block is damaged", ErrCertificate)
+	}
+	return ders, nil
 }
 
 func isPrivateKey(input []byte) bool {
@@ -110,7 +182,7 @@ func isPrivateKey(input []byte) bool {
 	return err == nil
 }
 
-// keyAlgorithm names the only JWS algorithm of a key that is strong enough, public or private half alike.
+// keyAlgorithm names the JWS algorithm that goes with a key of an allowed kind and size, public or private half alike.
 func keyAlgorithm(public crypto.PublicKey) (jwa.SignatureAlgorithm, error) {
 	switch key := public.(type) {
 	case *rsa.PublicKey:
@@ -127,6 +199,7 @@ func keyAlgorithm(public crypto.PublicKey) (jwa.SignatureAlgorithm, error) {
 	}
 }
 
+// checkRSA refuses what no configuration allows.
 func checkRSA(key *rsa.PublicKey) error {
 	switch bits := key.N.BitLen(); {
 	case bits < minRSABits:
@@ -135,41 +208,10 @@ func checkRSA(key *rsa.PublicKey) error {
 		return fmt.Errorf("RSA key must have at most %d bits, it has %d", maxRSABits, bits)
 	case key.N.Bit(0) == 0:
 		return errors.New("RSA modulus is even")
-	case key.E < minRSAExponent || key.E%2 == 0:
-		return fmt.Errorf("RSA exponent must be odd and at least %d, it is %d", minRSAExponent, key.E)
+	case key.E < minRSAExponent || key.E > maxRSAExponent || key.E%2 == 0:
+		return fmt.Errorf("RSA exponent must be odd and from %d to %d, it is %d", minRSAExponent, maxRSAExponent, key.E)
 	}
 	return nil
-}
-
-func judge(c *x509.Certificate, now time.Time) error {
-	switch {
-	case !slices.Contains(allowedCertificateSignatures(), c.SignatureAlgorithm):
-		return fmt.Errorf("it must be signed with SHA-256 or better, it is signed with %s", c.SignatureAlgorithm)
-	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return errors.New("its keyUsage does not include digitalSignature")
-	case len(c.UnhandledCriticalExtensions) > 0:
-		return fmt.Errorf("it has an unknown critical extension %s", c.UnhandledCriticalExtensions[0])
-	case c.NotAfter.Before(c.NotBefore):
-		return errors.New("it ends before it begins")
-	case now.After(c.NotAfter):
-		return fmt.Errorf("it expired at %s", c.NotAfter.UTC().Format(time.RFC3339))
-	}
-	if !bytes.Equal(c.RawIssuer, c.RawSubject) {
-		return nil
-	}
-	// Not CheckSignatureFrom, which wants a self-signed certificate to be a CA.
-	if err := c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature); err != nil {
-		return errors.New("it is self-signed, but not by its own key")
-	}
-	return nil
-}
-
-func allowedCertificateSignatures() []x509.SignatureAlgorithm {
-	return []x509.SignatureAlgorithm{
-		x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
-		x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
-		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519,
-	}
 }
 
 // fingerprint names a certificate in the register: SHA-256 of the DER, lower-case hex.
@@ -191,14 +233,19 @@ func normalFingerprint(text string) (normal string, ok bool) {
 	return normal, err == nil && len(decoded) == sha256.Size
 }
 
-// publicKeyHash names a public key however often it is certified: SHA-256 of its SubjectPublicKeyInfo, hex.
+// publicKeyHash names the public key of a certificate; see spkiHash.
 func publicKeyHash(der []byte) (string, error) {
 	parsed, err := x509.ParseCertificate(der)
 	if err != nil {
 		return "", fmt.Errorf("parse certificate: %w", err)
 	}
+	return spkiHash(parsed.PublicKey)
+}
+
+// spkiHash names a public key however often it is certified: SHA-256 of its SubjectPublicKeyInfo, hex.
+func spkiHash(public crypto.PublicKey) (string, error) {
 	// Encoded anew, so that another encoding of the same key is the same key.
-	spki, err := x509.MarshalPKIXPublicKey(parsed.PublicKey)
+	spki, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
 		return "", fmt.Errorf("encode public key: %w", err)
 	}

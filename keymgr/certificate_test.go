@@ -87,7 +87,7 @@ func TestCertificateRejectsInput(t *testing.T) {
 		"nothing":          {nil, "empty"},
 		"text":             {[]byte("hello"), "parsed"},
 		"two":              {bytes.Repeat(certificate, 2), "exactly one"},
-		"damaged second":   {append(bytes.Clone(certificate), "-----BEGIN CERTIFICATE-----\nx"...), "exactly one"},
+		"damaged second":   {append(bytes.Clone(certificate), "-----BEGIN CERTIFICATE-----\nx"...), "damaged"},
 		"damaged":          {certificate[:len(certificate)-10], "damaged"},
 		"damaged base64":   {bytes.Replace(certificate, []byte("A"), []byte("!"), 1), "damaged"},
 		"request":          {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: block.Bytes}), "CERTIFICATE REQUEST"},

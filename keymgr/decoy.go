@@ -43,5 +43,6 @@ func parseDecoys() (map[jwa.SignatureAlgorithm]crypto.PublicKey, error) {
 		}
 		decoys[algorithm] = key
 	}
+	decoys[jwa.PS256] = decoys[jwa.RS256]
 	return decoys, nil
 }

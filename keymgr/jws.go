@@ -23,7 +23,7 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 
 // allowedAlgorithms is a function so that nobody can change the list.
 func allowedAlgorithms() []jwa.SignatureAlgorithm {
-	return []jwa.SignatureAlgorithm{jwa.RS256, jwa.ES256, jwa.EdDSA}
+	return []jwa.SignatureAlgorithm{jwa.RS256, jwa.PS256, jwa.ES256, jwa.EdDSA}
 }
 
 // token is a JWS in compact serialization that passed every check possible without a key (RFC 7515 section 7.1).

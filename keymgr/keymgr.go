@@ -51,10 +51,20 @@ func (p Partner) Allows(permission Permission) bool {
 // Certificate is one certificate of a partner.
 type Certificate struct {
 	Fingerprint string // SHA-256 of the DER, lower-case hex
-	Algorithm   string // the only JWS algorithm it verifies: RS256, ES256 or EdDSA
+	Algorithm   string // the only JWS algorithm it verifies: RS256, PS256, ES256 or EdDSA
 	DER         []byte
+	Chain       []byte // certificates of issuers that came with it, DER one after the other; they prove nothing by themselves
 	NotBefore   time.Time
 	NotAfter    time.Time
 	AddedAt     time.Time
+	ValidTo     time.Time // when its successor takes over alone; zero without one
 	RevokedAt   time.Time // zero while not revoked; revocation is final
+}
+
+// End is when a certificate stops verifying by itself: when it expires, or at the end of the overlap with its successor.
+func (c Certificate) End() time.Time {
+	if !c.ValidTo.IsZero() && c.ValidTo.Before(c.NotAfter) {
+		return c.ValidTo
+	}
+	return c.NotAfter
 }

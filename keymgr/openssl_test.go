@@ -86,6 +86,10 @@ func TestOpenSSLPartner(t *testing.T) {
 			for _, command := range commands {
 				p.run("", command)
 			}
+			if name == "CA-signed" {
+				_, err := h.register.AddTrustAnchor(t.Context(), audittest.By, "", p.file("ca-cert.pem"))
+				must(t, err)
+			}
 			p.onboard(h, name)
 			for _, header := range []string{`{"alg":"RS256","typ":"JWT"}`, `{"typ":"JWT","alg":"RS256","kid":"` + name + `"}`} {
 				for _, payload := range []string{body, canonicalBody} {

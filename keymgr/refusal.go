@@ -41,6 +41,9 @@ const (
 	NoCertificate   Reason = "no_certificate"  // active, but it never had a certificate
 	Revoked         Reason = "revoked"         // signed by, or left with, a revoked certificate
 	Expired         Reason = "expired"         // signed by, or left with, an expired certificate
+	Replaced        Reason = "replaced"        // signed by, or left with, one whose overlap with its successor has ended
+	Untrusted       Reason = "untrusted"       // signed by, or left with, one that chains to no trust anchor any more
+	WeakKey         Reason = "weak_key"        // signed by, or left with, one whose key is not strong enough any more
 	NotYetValid     Reason = "not_yet_valid"   // signed by, or left with, a certificate of the future
 	OtherPayload    Reason = "payload_differs" // the token carries something else than the body
 	Tampered        Reason = "tampered"        // no certificate of the sender verifies these bytes
@@ -53,8 +56,8 @@ const (
 // Reasons lists every reason, for a metric that shows zeros.
 func Reasons() []Reason {
 	return []Reason{
-		Malformed, BadAlgorithm, UnknownSender, SenderDraft, SenderSuspended, NoCertificate, Revoked, Expired, NotYetValid,
-		OtherPayload, Tampered, NotInKeyManager, Disagreement,
+		Malformed, BadAlgorithm, UnknownSender, SenderDraft, SenderSuspended, NoCertificate, Revoked, Expired, Replaced,
+		Untrusted, WeakKey, NotYetValid, OtherPayload, Tampered, NotInKeyManager, Disagreement,
 	}
 }
 

@@ -22,19 +22,30 @@ type Register struct {
 	application string
 	trail       *audit.Log
 	now         func() time.Time
+	policy      Policy
 	changes     atomic.Int64 // how often this process may have changed the tables; lets a cache notice
 }
 
 // NewRegister opens the register of an application, the service that partners are onboarded for. Without an audit log it
-// can only be read.
-func NewRegister(db *sqlx.DB, application string, trail *audit.Log, now func() time.Time) *Register {
-	return &Register{db: db, application: application, trail: trail, now: now}
+// can only be read, without options it has the default policy.
+func NewRegister(db *sqlx.DB, application string, trail *audit.Log, now func() time.Time, options ...Option) *Register {
+	r := &Register{db: db, application: application, trail: trail, now: now, policy: DefaultPolicy()}
+	for _, option := range options {
+		option(r)
+	}
+	return r
 }
+
+// Option is something about a register that is configured.
+type Option func(*Register)
+
+// WithPolicy sets which certificates are accepted.
+func WithPolicy(p Policy) Option { return func(r *Register) { r.policy = p } }
 
 // Add registers a partner, optionally with its first certificate (PEM or DER); times and Certificates of p are ignored.
 // The errors are [ErrInvalid], [ErrExists], also for an id that only differs in case or punctuation from a registered
 // one, [ErrNoCertificate] for an active partner without certificate, and those of [Register.AddCertificate].
-func (r *Register) Add(ctx context.Context, by audit.Actor, p Partner, certificate []byte) (Partner, error) {
+func (r *Register) Add(ctx context.Context, by audit.Actor, p Partner, certificate []byte, options ...CertificateOption) (Partner, error) {
 	p, err := p.checked()
 	if err != nil {
 		return Partner{}, err
@@ -43,7 +54,7 @@ func (r *Register) Add(ctx context.Context, by audit.Actor, p Partner, certifica
 	p.CreatedAt, p.ChangedAt, p.Certificates = now, now, nil
 	var first *Certificate
 	if len(certificate) > 0 {
-		c, err := ParseCertificate(certificate, now)
+		c, err := r.judge(ctx, by, certificate, newOffer(options).algorithm, now)
 		if err != nil {
 			return Partner{}, err
 		}
@@ -114,6 +125,16 @@ func (r *Register) Get(ctx context.Context, reference string) (Partner, error) {
 // List returns all partners with their certificates, by reference id.
 func (r *Register) List(ctx context.Context) ([]Partner, error) {
 	return r.query(ctx, selectPartners+orderPartners, r.application)
+}
+
+// listAll returns all there is to verify with.
+func (r *Register) listAll(ctx context.Context) ([]Partner, []TrustAnchor, error) {
+	partners, err := r.List(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	anchors, err := r.TrustAnchors(ctx)
+	return partners, anchors, err
 }
 
 // SetStatus activates or suspends a partner: [ErrNotFound], [ErrInvalid], or [ErrNoCertificate] for one that cannot be
@@ -220,7 +241,7 @@ func (r *Register) touch(ctx context.Context, tx *sqlx.Tx, reference string, now
 const (
 	selectPartners = `
 		SELECT p.reference_id, p.name, p.status, p.permissions, p.fa_providers, p.callback_url, p.created_at, p.changed_at,
-			c.fingerprint, c.algorithm, c.der, c.not_before, c.not_after, c.added_at, c.revoked_at
+			c.fingerprint, c.algorithm, c.der, c.chain, c.not_before, c.not_after, c.added_at, c.valid_to, c.revoked_at
 		FROM partners p
 		LEFT JOIN certificates c ON c.application = p.application AND c.reference_id = p.reference_id
 		WHERE p.application = ?`
@@ -240,9 +261,11 @@ type partnerRow struct {
 	Fingerprint sql.NullString `db:"fingerprint"` // this and the rest are null for a partner without certificates
 	Algorithm   sql.NullString `db:"algorithm"`
 	DER         []byte         `db:"der"`
+	Chain       []byte         `db:"chain"`
 	NotBefore   sql.NullInt64  `db:"not_before"`
 	NotAfter    sql.NullInt64  `db:"not_after"`
 	AddedAt     sql.NullInt64  `db:"added_at"`
+	ValidTo     sql.NullInt64  `db:"valid_to"`
 	RevokedAt   sql.NullInt64  `db:"revoked_at"`
 }
 
@@ -284,9 +307,13 @@ func (row partnerRow) certificate() Certificate {
 		Fingerprint: row.Fingerprint.String,
 		Algorithm:   row.Algorithm.String,
 		DER:         row.DER,
+		Chain:       row.Chain,
 		NotBefore:   time.UnixMilli(row.NotBefore.Int64).UTC(),
 		NotAfter:    time.UnixMilli(row.NotAfter.Int64).UTC(),
 		AddedAt:     time.UnixMilli(row.AddedAt.Int64).UTC(),
+	}
+	if row.ValidTo.Valid {
+		c.ValidTo = time.UnixMilli(row.ValidTo.Int64).UTC()
 	}
 	if row.RevokedAt.Valid {
 		c.RevokedAt = time.UnixMilli(row.RevokedAt.Int64).UTC()

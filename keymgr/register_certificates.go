@@ -2,6 +2,7 @@ package keymgr
 
 import (
 	"context"
+	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -12,16 +13,55 @@ import (
 	"spar/internal/audit"
 )
 
-// maxCertificates is how many certificates that are neither revoked nor expired a partner may hold: the old one, the new
-// one, and one more for an emergency.
+// maxCertificates is how many certificates that are neither revoked, expired nor replaced a partner may hold: the old one,
+// the new one, and one more for an emergency.
 const maxCertificates = 3
 
-// AddCertificate gives a partner one more certificate (PEM or DER), with which its signatures verify at once. A public key
-// is one partner's for ever, and a revoked one never comes back. The errors are [ErrNotFound], [ErrExists],
-// [ErrTooManyCertificates], [ErrKeyInUse], [ErrKeyRevoked] and those of [ParseCertificate].
-func (r *Register) AddCertificate(ctx context.Context, by audit.Actor, reference string, certificate []byte) (Certificate, error) {
-	now := r.now()
-	c, err := ParseCertificate(certificate, now)
+// How long a partner's older certificates verify beside a new one.
+const (
+	DefaultOverlap = 7 * 24 * time.Hour
+	MaxOverlap     = 30 * 24 * time.Hour
+)
+
+// CertificateOption is a choice that comes with a certificate.
+type CertificateOption func(*offer)
+
+// As chooses the JWS algorithm of a certificate where its key leaves a choice: PS256 for RSA, else it is RS256. Empty
+// leaves it to the key.
+func As(algorithm string) CertificateOption { return func(o *offer) { o.algorithm = algorithm } }
+
+// WithOverlap sets how long the partner's older certificates verify beside the new one, from when that is valid: at most
+// [MaxOverlap], and [DefaultOverlap] without this option. What is set to end earlier, ends earlier.
+func WithOverlap(d time.Duration) CertificateOption { return func(o *offer) { o.overlap = d } }
+
+// Beside leaves the partner's older certificates as they are: the new one is no successor.
+func Beside() CertificateOption { return func(o *offer) { o.beside = true } }
+
+type offer struct {
+	algorithm string
+	overlap   time.Duration
+	beside    bool
+}
+
+func newOffer(options []CertificateOption) offer {
+	o := offer{overlap: DefaultOverlap}
+	for _, option := range options {
+		option(&o)
+	}
+	return o
+}
+
+// AddCertificate gives a partner one more certificate, PEM with its issuers behind it or DER, with which its signatures
+// verify at once. It is the successor of the older ones, which verify beside it for the overlap and are refused
+// afterwards as [Replaced], unless options say otherwise. A public key is one partner's for ever, and a revoked one never
+// comes back. The errors are [ErrNotFound], [ErrInvalid] for the options, [ErrExists], [ErrTooManyCertificates],
+// [ErrKeyInUse], [ErrKeyRevoked] and those of [Register.Inspect].
+func (r *Register) AddCertificate(ctx context.Context, by audit.Actor, reference string, certificate []byte, options ...CertificateOption) (Certificate, error) {
+	now, o := r.now(), newOffer(options)
+	if o.overlap < 0 || o.overlap > MaxOverlap {
+		return Certificate{}, fmt.Errorf("%w overlap: expected at most %d days", ErrInvalid, days(MaxOverlap))
+	}
+	c, err := r.judge(ctx, by, certificate, o.algorithm, now)
 	if err != nil {
 		return Certificate{}, err
 	}
@@ -29,15 +69,75 @@ func (r *Register) AddCertificate(ctx context.Context, by audit.Actor, reference
 		if _, err := r.touch(ctx, tx, reference, now); err != nil {
 			return err
 		}
-		if err := r.insertCertificate(ctx, tx, reference, c, now); err != nil {
-			return err
-		}
-		return r.trail.Write(ctx, tx, certificateEvent(by, reference, c))
+		return r.addCertificate(ctx, tx, by, reference, c, o, now)
 	})
 	if err != nil {
 		return Certificate{}, fmt.Errorf("add certificate: %w", err)
 	}
 	c.AddedAt = time.UnixMilli(now.UnixMilli()).UTC()
+	return c, nil
+}
+
+func (r *Register) addCertificate(ctx context.Context, tx *sqlx.Tx, by audit.Actor, reference string, c Certificate, o offer, now time.Time) error {
+	if err := r.insertCertificate(ctx, tx, reference, c, now); err != nil {
+		return err
+	}
+	event := certificateEvent(by, reference, c)
+	if !o.beside {
+		end := now
+		if c.NotBefore.After(now) { // there must be no gap before the successor
+			end = c.NotBefore
+		}
+		end = end.Add(o.overlap)
+		if err := r.endOthers(ctx, tx, reference, c, end, now); err != nil {
+			return err
+		}
+		event.Detail["others_valid_to"] = end.UTC().Format(time.RFC3339)
+	}
+	return r.trail.Write(ctx, tx, event)
+}
+
+// endOthers sets when the partner's other certificates end, unless they end before.
+func (r *Register) endOthers(ctx context.Context, tx *sqlx.Tx, reference string, successor Certificate, end, now time.Time) error {
+	_, err := tx.ExecContext(ctx, tx.Rebind(`
+		UPDATE certificates
+		SET valid_to = ?
+		WHERE application = ? AND reference_id = ? AND fingerprint <> ? AND revoked_at IS NULL AND not_after >= ?
+			AND (valid_to IS NULL OR valid_to > ?)`),
+		end.UnixMilli(), r.application, reference, successor.Fingerprint, now.UnixMilli(), end.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("end older certificates: %w", err)
+	}
+	return nil
+}
+
+// Inspect judges a certificate as [Register.AddCertificate] would, and stores nothing: [Policy.Parse], and that it is
+// self-signed or chains to a trust anchor. An empty algorithm is left to the key. The errors are [ErrCertificate] and
+// [ErrPrivateKey].
+func (r *Register) Inspect(ctx context.Context, upload []byte, algorithm string) (Certificate, error) {
+	return r.judge(ctx, audit.Actor{}, upload, algorithm, r.now())
+}
+
+func (r *Register) judge(ctx context.Context, by audit.Actor, upload []byte, algorithm string, now time.Time) (Certificate, error) {
+	policy := r.policy
+	if by.Kind == audit.System { // SPAR's own certificates, which it makes itself
+		policy.SelfSigned, policy.MaxValidity = true, 10*366*24*time.Hour
+	}
+	c, err := policy.Parse(upload, algorithm, now)
+	if err != nil {
+		return Certificate{}, err
+	}
+	leaf, err := x509.ParseCertificate(c.DER)
+	if err != nil || isSelfIssued(leaf) {
+		return c, err
+	}
+	anchors, err := r.TrustAnchors(ctx)
+	if err != nil {
+		return Certificate{}, err
+	}
+	if _, err := policy.trust(anchors).chain(leaf, c.Chain, now); err != nil {
+		return Certificate{}, fmt.Errorf("%w: %w", ErrCertificate, err)
+	}
 	return c, nil
 }
 
@@ -56,10 +156,10 @@ func (r *Register) insertCertificate(ctx context.Context, tx *sqlx.Tx, reference
 	}
 	result, err := tx.ExecContext(ctx, tx.Rebind(`
 		INSERT INTO certificates
-			(fingerprint, application, reference_id, key_hash, algorithm, der, not_before, not_after, added_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+			(fingerprint, application, reference_id, key_hash, algorithm, der, chain, not_before, not_after, added_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING`),
-		c.Fingerprint, r.application, reference, keyHash, c.Algorithm, c.DER,
+		c.Fingerprint, r.application, reference, keyHash, c.Algorithm, c.DER, c.Chain,
 		c.NotBefore.UnixMilli(), c.NotAfter.UnixMilli(), now.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("insert certificate: %w", err)
@@ -153,14 +253,15 @@ func (r *Register) RevokeCertificate(ctx context.Context, by audit.Actor, refere
 	return nil
 }
 
-// countUsable counts the certificates that are neither revoked nor expired.
+// countUsable counts the certificates that are neither revoked, nor expired, nor replaced.
 func (r *Register) countUsable(ctx context.Context, tx *sqlx.Tx, reference string, now time.Time) (int, error) {
 	var usable int
 	err := tx.GetContext(ctx, &usable, tx.Rebind(`
 		SELECT COUNT(*)
 		FROM certificates
-		WHERE application = ? AND reference_id = ? AND revoked_at IS NULL AND not_after >= ?`),
-		r.application, reference, now.UnixMilli())
+		WHERE application = ? AND reference_id = ? AND revoked_at IS NULL AND not_after >= ?
+			AND (valid_to IS NULL OR valid_to >= ?)`),
+		r.application, reference, now.UnixMilli(), now.UnixMilli())
 	if err != nil {
 		return 0, fmt.Errorf("count certificates: %w", err)
 	}

@@ -79,7 +79,7 @@ func (r *Register) Hold(ctx context.Context, by audit.Actor, h Holder, reference
 	return nil
 }
 
-// Usable returns a certificate of a partner that is neither revoked nor expired, by its fingerprint, or the newest one if
+// Usable returns a certificate of a partner that is neither revoked, expired nor replaced, by its fingerprint, or the newest one if
 // that is empty. The errors are [ErrNotFound], [ErrInvalid] for what is no fingerprint, [ErrNoCertificate] if there is
 // none, and [ErrCertificate] for one that is not usable.
 func (r *Register) Usable(ctx context.Context, reference, fingerprint string) (Certificate, error) {
@@ -90,7 +90,7 @@ func (r *Register) Usable(ctx context.Context, reference, fingerprint string) (C
 	now := r.now()
 	if fingerprint == "" {
 		for _, c := range slices.Backward(partner.Certificates) {
-			if c.RevokedAt.IsZero() && !now.After(c.NotAfter) {
+			if c.RevokedAt.IsZero() && !now.After(c.End()) {
 				return c, nil
 			}
 		}
@@ -109,18 +109,20 @@ func (r *Register) Usable(ctx context.Context, reference, fingerprint string) (C
 		return Certificate{}, fmt.Errorf("%w: it is revoked", ErrCertificate)
 	case now.After(c.NotAfter):
 		return Certificate{}, fmt.Errorf("%w: it has expired", ErrCertificate)
+	case now.After(c.End()):
+		return Certificate{}, fmt.Errorf("%w: it was replaced", ErrCertificate)
 	default:
 		return c, nil
 	}
 }
 
-// FingerprintOf names a certificate, PEM or DER, without judging it.
+// FingerprintOf names a certificate, PEM or DER, without judging it; of several, the first.
 func FingerprintOf(pemOrDER []byte) (string, error) {
-	der, err := singleCertificate(pemOrDER)
+	ders, err := uploadedDER(pemOrDER)
 	if err != nil {
 		return "", err
 	}
-	return fingerprint(der), nil
+	return fingerprint(ders[0]), nil
 }
 
 // SameKey reports whether two certificates are for one public key.

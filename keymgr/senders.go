@@ -2,24 +2,31 @@ package keymgr
 
 import (
 	"context"
-	"crypto"
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
 )
 
 // cacheTime is how long another process's change, a revocation above all, may go unnoticed here.
 const cacheTime = 2 * time.Second
 
-// clockSkew is how far a partner's clock may be ahead of ours when it makes a certificate and uses it at once.
-const clockSkew = time.Minute
+// source is where the partners come from: a [Register], or a single certificate for [Offline].
+type source struct {
+	load      func(ctx context.Context) ([]Partner, []TrustAnchor, error)
+	changes   func() int64 // changes when the partners may have
+	now       func() time.Time
+	policy    Policy
+	anyIssuer bool // nobody knows which authorities are trusted
+}
 
 // senders is the whole register at one moment. All partners are kept, not those asked for lately: otherwise the look-up
 // of an unknown sender would take a query longer than that of a partner that is often there. A register has hundreds of
 // partners, and reading them all every two seconds is nothing.
 type senders struct {
 	byReference map[string]*sender
-	keys        map[string]crypto.PublicKey // by fingerprint, so that certificates are parsed once
+	keys        map[string]*knownKey // by fingerprint, so that certificates are parsed, and chains built, once
 	changes     int64
 	readAt      time.Time
 }
@@ -32,14 +39,23 @@ type sender struct {
 
 type senderKey struct {
 	Certificate
+	*knownKey
+}
+
+// knownKey is what the bytes of a certificate say. It is never changed, for it outlives the senders it was made for.
+type knownKey struct {
+	leaf   *x509.Certificate
 	keyID  string
-	public crypto.PublicKey
+	weak   error  // what the policy of today has against the key
+	set    string // the trust anchors that the next two are about
+	chain  period // while it chains to one; self-signed: always
+	broken error  // why it does not
 }
 
 // candidate is a key to try. A refusal says why it does not count: such keys are tried too, so that the log tells a
 // revoked certificate from a forged signature.
 type candidate struct {
-	key     *senderKey
+	*senderKey
 	refusal *Refusal
 }
 
@@ -55,59 +71,80 @@ func (l *Local) current(ctx context.Context) (*senders, error) {
 		return old, nil
 	}
 	// Both are taken before the tables are read, so that a change in the meantime is seen the next time.
-	s := &senders{changes: l.register.changes.Load(), readAt: l.register.now()}
-	partners, err := l.register.List(ctx)
+	s := &senders{changes: l.from.changes(), readAt: l.from.now()}
+	partners, anchors, err := l.from.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.index(partners, old)
+	s.index(partners, l.from, anchors, old)
 	l.senders.Store(s)
 	return s, nil
 }
 
 func (l *Local) fresh(s *senders) bool {
-	if s == nil || s.changes != l.register.changes.Load() {
+	if s == nil || s.changes != l.from.changes() {
 		return false
 	}
-	age := l.register.now().Sub(s.readAt)
+	age := l.from.now().Sub(s.readAt)
 	return 0 <= age && age < cacheTime
 }
 
-func (s *senders) index(partners []Partner, old *senders) {
+func (s *senders) index(partners []Partner, from source, anchors []TrustAnchor, old *senders) {
 	s.byReference = make(map[string]*sender, len(partners))
-	s.keys = make(map[string]crypto.PublicKey, len(partners))
+	s.keys = make(map[string]*knownKey, len(partners))
+	trust := from.policy.trust(anchors)
 	for _, p := range partners {
-		from := &sender{Partner: p, keys: make([]senderKey, 0, len(p.Certificates))}
+		sender := &sender{Partner: p, keys: make([]senderKey, 0, len(p.Certificates))}
 		for _, c := range slices.Backward(p.Certificates) {
-			public := old.parsed(c)
-			if public == nil {
+			known := old.known(c, from.policy)
+			if known == nil {
 				continue // nothing verifies with a certificate that changed in the tables
 			}
-			s.keys[c.Fingerprint] = public
-			from.keys = append(from.keys, senderKey{Certificate: c, keyID: KeyID(c.DER), public: public})
+			if !from.anyIssuer {
+				known = known.under(trust, c, s.readAt)
+			}
+			s.keys[c.Fingerprint] = known
+			sender.keys = append(sender.keys, senderKey{Certificate: c, knownKey: known})
 		}
-		s.byReference[p.ReferenceID] = from
+		s.byReference[p.ReferenceID] = sender
 	}
 }
 
-// parsed returns a certificate's public key, or nil if what is stored is not what was judged at onboarding.
-func (s *senders) parsed(c Certificate) crypto.PublicKey {
+// known returns what a certificate says, or nil if what is stored is not what was judged at onboarding.
+func (s *senders) known(c Certificate, policy Policy) *knownKey {
 	if s != nil && s.keys[c.Fingerprint] != nil {
 		return s.keys[c.Fingerprint]
 	}
-	certificate, err := x509.ParseCertificate(c.DER)
+	leaf, err := x509.ParseCertificate(c.DER)
 	if err != nil || fingerprint(c.DER) != c.Fingerprint {
 		return nil
 	}
-	if algorithm, err := keyAlgorithm(certificate.PublicKey); err != nil || algorithm.String() != c.Algorithm {
+	if natural, err := keyAlgorithm(leaf.PublicKey); err != nil || !fits(jwa.SignatureAlgorithm(c.Algorithm), natural) {
 		return nil
 	}
-	return certificate.PublicKey
+	return &knownKey{leaf: leaf, keyID: KeyID(c.DER), weak: policy.checkKnown(leaf.PublicKey)}
+}
+
+// under returns the key with its chain to the anchors of a moment. Finding a chain costs some signatures, so it is done
+// anew only when the anchors change or the last one has ended.
+func (k *knownKey) under(trust trust, c Certificate, at time.Time) *knownKey {
+	if k.set == trust.set && k.broken == nil && k.chain.holds(at) {
+		return k
+	}
+	again := *k
+	again.set = trust.set
+	if isSelfIssued(k.leaf) {
+		again.chain = period{to: time.Unix(1<<40, 0)}
+		again.broken = Policy{SelfSigned: true}.judgeSelfSigned(k.leaf, nil)
+		return &again
+	}
+	again.chain, again.broken = trust.chain(k.leaf, c.Chain, at)
+	return &again
 }
 
 // candidates are the keys to try for a token, at most maxCertificates: first those that count, then the newest of those
 // that do not. A refusal means that none counts, whatever the signature is; s may be nil.
-func (s *sender) candidates(t token, now time.Time) ([]candidate, *Refusal) {
+func (s *sender) candidates(t token, from source, now time.Time) ([]candidate, *Refusal) {
 	switch {
 	case s == nil:
 		return nil, &Refusal{Reason: UnknownSender, Detail: "not a partner of this application"}
@@ -118,22 +155,18 @@ func (s *sender) candidates(t token, now time.Time) ([]candidate, *Refusal) {
 	}
 	var good, bad []candidate
 	var none *Refusal // why there is no good one
-	keys := s.named(t.keyID)
-	for i := range keys {
-		key := &keys[i]
-		refusal, fits := key.refusal(now), key.Algorithm == t.algorithm.String()
-		if refusal == nil && !fits {
-			refusal = &Refusal{Reason: BadAlgorithm, Detail: "the certificate's algorithm is " + key.Algorithm}
-		}
+	named := s.named(t.keyID)
+	for i := range named {
+		c := candidate{senderKey: &named[i], refusal: named[i].refusalFor(t.algorithm, from, now)}
 		switch {
-		case refusal == nil:
-			good = append(good, candidate{key: key})
-		case fits:
-			bad = append(bad, candidate{key: key, refusal: refusal})
+		case c.refusal == nil:
+			good = append(good, c)
+		case c.Algorithm == t.algorithm.String():
+			bad = append(bad, c)
 		}
 		// A valid certificate of another algorithm explains more than an expired one.
-		if refusal != nil && (none == nil || refusal.Reason == BadAlgorithm) {
-			none = refusal
+		if c.refusal != nil && (none == nil || c.refusal.Reason == BadAlgorithm) {
+			none = c.refusal
 		}
 	}
 	all := append(good, bad...)
@@ -172,15 +205,37 @@ func (s *sender) describeKeyID(t token) string {
 	}
 }
 
-// refusal says why a certificate does not count at this moment, or nil.
-func (c Certificate) refusal(now time.Time) *Refusal {
+// refusalFor says why a key does not count for an algorithm at this moment, or nil.
+func (k *senderKey) refusalFor(algorithm jwa.SignatureAlgorithm, from source, now time.Time) *Refusal {
+	if refusal := k.refusal(from, now); refusal != nil || k.Algorithm == algorithm.String() {
+		return refusal
+	}
+	return &Refusal{Reason: BadAlgorithm, Detail: "the certificate's algorithm is " + k.Algorithm}
+}
+
+// refusal says why a key does not count at this moment for any algorithm, or nil.
+func (k *senderKey) refusal(from source, now time.Time) *Refusal {
+	because := func(reason Reason, detail string) *Refusal {
+		return &Refusal{Reason: reason, Detail: "certificate " + k.Fingerprint + " " + detail}
+	}
+	soon := now.Add(from.policy.ClockSkew)
 	switch {
-	case !c.RevokedAt.IsZero():
-		return &Refusal{Reason: Revoked, Detail: "certificate " + c.Fingerprint + " is revoked"}
-	case now.After(c.NotAfter):
-		return &Refusal{Reason: Expired, Detail: "certificate " + c.Fingerprint + " has expired"}
-	case now.Add(clockSkew).Before(c.NotBefore):
-		return &Refusal{Reason: NotYetValid, Detail: "certificate " + c.Fingerprint + " is not valid yet"}
+	case !k.RevokedAt.IsZero():
+		return because(Revoked, "is revoked")
+	case now.After(k.NotAfter):
+		return because(Expired, "has expired")
+	case !k.ValidTo.IsZero() && now.After(k.ValidTo):
+		return because(Replaced, "was replaced, and the overlap has ended")
+	case soon.Before(k.NotBefore):
+		return because(NotYetValid, "is not valid yet")
+	case k.weak != nil:
+		return because(WeakKey, "does not fit the policy any more: "+k.weak.Error())
+	case from.anyIssuer:
+		return nil
+	case k.broken != nil:
+		return because(Untrusted, "is not trusted: "+k.broken.Error())
+	case !k.chain.holds(now) && !k.chain.holds(soon):
+		return because(Untrusted, "is not trusted: a certificate of its issuers is not valid now")
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
@@ -23,10 +24,17 @@ func Sign(key crypto.Signer, body []byte, detached bool) (string, error) {
 
 // SignAs is [Sign] with a kid that says which of the sender's certificates verifies it; see [KeyID].
 func SignAs(key crypto.Signer, keyID string, body []byte, detached bool) (string, error) {
-	algorithm, err := keyAlgorithm(key.Public())
+	return SignWith(key, "", keyID, body, detached)
+}
+
+// SignWith is [SignAs] by an algorithm that the key can do, for those registered with another than the key's usual one:
+// PS256 for RSA. Empty is the usual one.
+func SignWith(key crypto.Signer, wanted, keyID string, body []byte, detached bool) (string, error) {
+	chosen, err := certificateAlgorithm(key.Public(), wanted)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
+	algorithm := jwa.SignatureAlgorithm(chosen)
 	signer, err := jws.NewSigner(algorithm)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)

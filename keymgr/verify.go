@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
 	"iter"
 	"sync"
@@ -15,21 +17,27 @@ import (
 
 // Local is the [Verifier] that looks partners up in a [Register].
 type Local struct {
-	register *Register
-	decoys   map[jwa.SignatureAlgorithm]crypto.PublicKey
-	spaces   sync.Pool // *workspace
+	from   source
+	decoys map[jwa.SignatureAlgorithm]crypto.PublicKey
+	spaces sync.Pool // *workspace
 
 	loading sync.Mutex // one reader of the tables at a time
 	senders atomic.Pointer[senders]
 }
 
-// NewLocal makes a verifier over a register.
+// NewLocal makes a verifier over a register, by the register's policy.
 func NewLocal(register *Register) *Local {
+	return newLocal(source{
+		load: register.listAll, changes: register.changes.Load, now: register.now, policy: register.policy,
+	})
+}
+
+func newLocal(from source) *Local {
 	decoys, err := parseDecoys()
 	if err != nil {
 		panic(err) // they are constants
 	}
-	return &Local{register: register, decoys: decoys, spaces: sync.Pool{New: func() any { return new(workspace) }}}
+	return &Local{from: from, decoys: decoys, spaces: sync.Pool{New: func() any { return new(workspace) }}}
 }
 
 // Verify proves that an active partner with a certificate valid now signed exactly these bytes. Checked in this order:
@@ -43,7 +51,9 @@ func NewLocal(register *Register) *Local {
 //     Any other kid is the partner's own name for its key and picks nothing: keys are named as their owners like (the
 //     MOSIP key manager hashes something else, openssl users write what they please), and it can only ever choose among
 //     the sender's own certificates, all of which are tried without it;
-//   - the certificates are not revoked, have begun (give or take a minute of the partner's clock) and not ended;
+//   - the certificates are not revoked, have begun (give or take the clock skew of the policy), have not ended by
+//     themselves or with the overlap with their successor, have keys that the policy still allows, and are self-signed or
+//     chain to a trust anchor whose whole chain is valid now;
 //   - alg is the certificate's, which has only one;
 //   - the signature, by the JOSE library, over the header as sent and the body as received; failing that, over the
 //     canonical form of the body, which Python clients sign.
@@ -87,30 +97,55 @@ func (l *Local) prove(ctx context.Context, m Signed, signed *[]byte) (Proof, err
 
 // verify leaves in signed, if it is not nil, the bytes that the signature is over.
 func (l *Local) verify(ctx context.Context, m Signed, signed *[]byte) (Proof, error) {
-	t, err := parseToken(m.Signature)
+	x, err := l.examine(ctx, m, false, signed)
 	if err != nil {
 		return Proof{}, err
 	}
-	if t.full && !samePayload(t.payload, m.Body) {
-		return Proof{}, &Refusal{Reason: OtherPayload, Detail: "the token's payload is not the body"}
+	return Proof{Partner: x.from.Partner, Certificate: x.signedWith.Certificate}, nil
+}
+
+// examination is what checking one message found, as far as it got.
+type examination struct {
+	token      token
+	parsed     bool // token is there
+	from       *sender
+	signedWith *candidate
+	form       int // which of the token's inputs was signed
+}
+
+// examine checks a message; the error is the verdict on it, or a fault. A thorough examination, which is for people,
+// goes on where the verdict is known already.
+func (l *Local) examine(ctx context.Context, m Signed, thorough bool, signed *[]byte) (x examination, verdict error) {
+	if x.token, verdict = parseToken(m.Signature); verdict == nil {
+		x.parsed = true
+		if x.token.full && !samePayload(x.token.payload, m.Body) {
+			verdict = &Refusal{Reason: OtherPayload, Detail: "the token's payload is not the body"}
+		}
+	}
+	if verdict != nil && !thorough {
+		return x, verdict
 	}
 	known, err := l.current(ctx)
 	if err != nil {
-		return Proof{}, err
+		return x, err
 	}
-	from := known.byReference[m.Sender]
-	candidates, refusal := from.candidates(t, l.register.now())
-	signedWith := l.match(t, m.Body, candidates, signed)
+	x.from = known.byReference[m.Sender]
+	if !x.parsed {
+		return x, verdict
+	}
+	candidates, refusal := x.from.candidates(x.token, l.from, l.from.now())
+	x.signedWith, x.form = l.match(x.token, m.Body, candidates, signed)
 	switch {
+	case verdict != nil:
 	case refusal != nil:
-		return Proof{}, refusal
-	case signedWith == nil:
-		detail := "no certificate of the sender verifies the body; " + from.describeKeyID(t)
-		return Proof{}, &Refusal{Reason: Tampered, Detail: detail}
-	case signedWith.refusal != nil:
-		return Proof{}, signedWith.refusal
+		verdict = refusal
+	case x.signedWith == nil:
+		detail := "no certificate of the sender verifies the body; " + x.from.describeKeyID(x.token)
+		verdict = &Refusal{Reason: Tampered, Detail: detail}
+	case x.signedWith.refusal != nil:
+		verdict = x.signedWith.refusal
 	}
-	return Proof{Partner: from.Partner, Certificate: signedWith.key.Certificate}, nil
+	return x, verdict
 }
 
 // samePayload reports whether a token carries the body: its bytes, or the same value written otherwise.
@@ -129,33 +164,59 @@ func samePayload(payload, body []byte) bool {
 // workspace holds what may have been signed: over the raw body, and over its canonical form in either spelling.
 type workspace [3][]byte
 
-// match returns the candidate whose key verifies the signature, or nil. When none does, missing candidates are made up
-// with decoys, for the sake of time alone. What was signed goes into signed, if that is not nil.
-func (l *Local) match(t token, body []byte, candidates []candidate, signed *[]byte) *candidate {
-	verifier, err := jws.NewVerifier(t.algorithm)
+// match returns the candidate whose key verifies the signature and which of the inputs it verifies, or nil. When none
+// does, missing candidates are made up with decoys, for the sake of time alone. What was signed goes into signed, if that
+// is not nil.
+func (l *Local) match(t token, body []byte, candidates []candidate, signed *[]byte) (*candidate, int) {
+	verifies, err := verifier(t.algorithm)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	space := l.spaces.Get().(*workspace)
 	defer l.spaces.Put(space)
 	tried := 0
 	for input := range t.inputs(body, space) {
 		for i := range candidates {
-			if verifier.Verify(input, t.signature, candidates[i].key.public) == nil {
+			if verifies(input, t.signature, candidates[i].leaf.PublicKey) {
 				if signed != nil {
 					*signed = bytes.Clone(input) // the workspace is the next call's
 				}
-				return &candidates[i]
+				return &candidates[i], tried
 			}
 		}
 		tried++
 	}
 	for _, input := range space[:tried] {
 		for range maxCertificates - len(candidates) {
-			_ = verifier.Verify(input, t.signature, l.decoys[t.algorithm])
+			_ = verifies(input, t.signature, l.decoys[t.algorithm])
 		}
 	}
-	return nil
+	return nil, 0
+}
+
+// verifier returns the one function in which a signature meets a key.
+func verifier(algorithm jwa.SignatureAlgorithm) (func(input, signature []byte, key crypto.PublicKey) bool, error) {
+	library, err := jws.NewVerifier(algorithm)
+	if err != nil {
+		return nil, err
+	}
+	return func(input, signature []byte, key crypto.PublicKey) bool {
+		if library.Verify(input, signature, key) != nil {
+			return false
+		}
+		return algorithm != jwa.PS256 || hasRightSalt(input, signature, key)
+	}, nil
+}
+
+// hasRightSalt asks of a PS256 signature what the library does not: a salt as long as the hash (RFC 7518 section 3.5).
+func hasRightSalt(input, signature []byte, key crypto.PublicKey) bool {
+	public, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return false
+	}
+	hash := sha256.Sum256(input)
+	options := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+	return rsa.VerifyPSS(public, crypto.SHA256, hash[:], signature, options) == nil
 }
 
 // inputs are the byte strings that the sender may have signed, in the order they are tried. The canonical form is made

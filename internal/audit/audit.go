@@ -53,6 +53,9 @@ const (
 	CertificateRevoke = "certificate.revoke"
 	CertificateUpload = "certificate.upload" // to a key manager elsewhere
 
+	TrustAnchorAdd    = "trust_anchor.add"
+	TrustAnchorRemove = "trust_anchor.remove"
+
 	Link   = "link"
 	Update = "update"
 	Unlink = "unlink"

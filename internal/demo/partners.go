@@ -16,7 +16,7 @@ import (
 // SampleBank is the reference id of the partner that the ready-to-paste call is signed by.
 const SampleBank = "PARTNER-A"
 
-const certificateLifetime = 5 * 365 * 24 * time.Hour
+const certificateLifetime = 800 * 24 * time.Hour // within the policy of everybody
 
 // samplePartners are the systems that the demo onboards. What they may do differs on purpose: one may do everything,
 // one only ask, and one was suspended and may do nothing.
