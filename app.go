@@ -88,7 +88,9 @@ func (a *app) openKeys(ctx context.Context) (*keyring.Ring, error) {
 	if err := a.openAudit(ctx, ring); err != nil {
 		return nil, err
 	}
-	a.register = keymgr.NewRegister(a.db, a.cfg.Application, a.trail, time.Now)
+	if a.register, err = a.cfg.register(a.db, a.trail); err != nil {
+		return nil, err
+	}
 	created := ring.Created
 	path := filepath.Join(a.cfg.Keys.Dir, portalKeyFile)
 	isNew, err := openPortalKey(ctx, a.register, path, time.Now())

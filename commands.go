@@ -23,15 +23,16 @@ const (
 type commandLine struct {
 	Config string `help:"Configuration file (default: $$SPAR_CONFIG, else spar.yaml)." placeholder:"FILE"`
 
-	Demo    demoCommand    `cmd:"" help:"Run a complete demonstration on this machine; everything in it is invented."`
-	Serve   serveCommand   `cmd:"" help:"Run the portal and the partner API."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, or show its state."`
-	Partner partnerCommand `cmd:"" help:"Onboard partner systems: who they are, what they may do, their certificates."`
-	Audit   auditCommand   `cmd:"" help:"Check or list the audit log."`
-	Sign    signCommand    `cmd:"" help:"Print the Signature header for the body on stdin."`
-	Keys    keysCommand    `cmd:"" help:"Rotate the key that answers are signed with."`
-	Check   configCommand  `cmd:"" name:"config" help:"Look at the configuration."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Demo        demoCommand        `cmd:"" help:"Run a complete demonstration on this machine; everything in it is invented."`
+	Serve       serveCommand       `cmd:"" help:"Run the portal and the partner API."`
+	Migrate     migrateCommand     `cmd:"" help:"Bring the database's schema up to date, or show its state."`
+	Partner     partnerCommand     `cmd:"" help:"Onboard partner systems: who they are, what they may do, their certificates."`
+	Audit       auditCommand       `cmd:"" help:"Check or list the audit log."`
+	TrustAnchor trustAnchorCommand `cmd:"" help:"Choose the authorities whose certificates partners may have."`
+	Sign        signCommand        `cmd:"" help:"Print the Signature header for the body on stdin."`
+	Keys        keysCommand        `cmd:"" help:"Rotate the key that answers are signed with."`
+	Check       configCommand      `cmd:"" name:"config" help:"Look at the configuration."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 // console is what a command may touch of the world outside.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -22,7 +23,7 @@ type partnerCommand struct {
 }
 
 type partnerCertificateCommand struct {
-	Add    certificateAddCommand    `cmd:"" help:"Add a certificate, beside those the partner has."`
+	Add    certificateAddCommand    `cmd:"" help:"Add a certificate, which replaces the older ones after an overlap."`
 	Upload certificateUploadCommand `cmd:"" help:"Give a certificate to the MOSIP Key Manager, in the place of the one it has."`
 	Revoke certificateRevokeCommand `cmd:"" help:"Revoke a certificate, for ever."`
 }
@@ -30,7 +31,11 @@ type partnerCertificateCommand struct {
 // withRegister runs do on the register of the configured database, to look at it.
 func (c *console) withRegister(do func(*keymgr.Register) error) error {
 	return c.withDatabase(func(cfg Config, db *sqlx.DB) error {
-		return do(keymgr.NewRegister(db, cfg.Application, nil, time.Now))
+		register, err := cfg.register(db, nil)
+		if err != nil {
+			return err
+		}
+		return do(register)
 	})
 }
 
@@ -41,7 +46,11 @@ func (c *console) changeRegister(do func(*keymgr.Register) error) error {
 		if err != nil {
 			return err
 		}
-		return do(keymgr.NewRegister(db, cfg.Application, trail, time.Now))
+		register, err := cfg.register(db, trail)
+		if err != nil {
+			return err
+		}
+		return do(register)
 	})
 }
 
@@ -70,7 +79,8 @@ func (l permissionList) permissions() ([]keymgr.Permission, error) {
 type partnerAddCommand struct {
 	Reference   string         `arg:"" name:"reference-id" help:"The partner's name in the key manager, such as PARTNER-A."`
 	Name        string         `help:"The partner's name for people." placeholder:"TEXT"`
-	Certificate string         `help:"PEM file of its certificate; required unless --draft." placeholder:"FILE"`
+	Certificate string         `help:"PEM file of its certificate, and of its issuers behind it; required unless --draft." placeholder:"FILE"`
+	Algorithm   string         `help:"What it signs with: PS256 in place of RS256 for an RSA key." placeholder:"ALG"`
 	Permit      permissionList `help:"What it may do: resolve, details, link, update, unlink." placeholder:"LIST"`
 	CallbackURL string         `name:"callback-url" help:"Where its asynchronous answers go." placeholder:"URL"`
 	FAProvider  []string       `name:"fa-provider" help:"Bank or wallet whose addresses it may change; repeat for more. Any, if not given." placeholder:"CODE"`
@@ -103,7 +113,7 @@ func (a partnerAddCommand) Run(c *console) error {
 		partner, err := register.Add(c.ctx, c.actor(), keymgr.Partner{
 			ReferenceID: a.Reference, Name: a.Name, Status: status, Permissions: permissions,
 			CallbackURL: a.CallbackURL, FAProviders: a.FAProvider,
-		}, certificate)
+		}, certificate, keymgr.As(a.Algorithm))
 		if err != nil {
 			return err
 		}
@@ -171,11 +181,34 @@ func (p partnerPermitCommand) Run(c *console) error {
 
 type certificateAddCommand struct {
 	Reference   string `arg:"" name:"reference-id" help:"The partner."`
-	Certificate string `required:"" help:"PEM file of the certificate." placeholder:"FILE"`
+	Certificate string `required:"" help:"PEM file of the certificate, and of its issuers behind it." placeholder:"FILE"`
+	Algorithm   string `help:"What it signs with: PS256 in place of RS256 for an RSA key." placeholder:"ALG"`
+	Overlap     span   `default:"7d" help:"How long the older certificates are accepted beside it, at most 30d; 0 ends them at once." placeholder:"7d"`
+	Keep        bool   `help:"Leave the older certificates as they are."`
+}
+
+// span is a duration in days or as Go has it.
+type span time.Duration
+
+// UnmarshalText reads 7d or 36h.
+func (s *span) UnmarshalText(text []byte) error {
+	d, err := parseDuration(string(text))
+	if err != nil {
+		return errors.New("expected a duration such as 7d or 36h")
+	}
+	*s = span(d)
+	return nil
+}
+
+func (a certificateAddCommand) options() []keymgr.CertificateOption {
+	if a.Keep {
+		return []keymgr.CertificateOption{keymgr.As(a.Algorithm), keymgr.Beside()}
+	}
+	return []keymgr.CertificateOption{keymgr.As(a.Algorithm), keymgr.WithOverlap(time.Duration(a.Overlap))}
 }
 
 func (certificateAddCommand) Help() string {
-	return "Example: spar partner certificate add PARTNER-A --certificate new.pem"
+	return "Example: spar partner certificate add PARTNER-A --certificate new.pem --overlap 14d"
 }
 
 func (a certificateAddCommand) Run(c *console) error {
@@ -184,7 +217,7 @@ func (a certificateAddCommand) Run(c *console) error {
 		return fmt.Errorf("read certificate: %w", err)
 	}
 	return c.changeRegister(func(register *keymgr.Register) error {
-		added, err := register.AddCertificate(c.ctx, c.actor(), a.Reference, certificate)
+		added, err := register.AddCertificate(c.ctx, c.actor(), a.Reference, certificate, a.options()...)
 		if err != nil {
 			return err
 		}

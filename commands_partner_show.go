@@ -75,7 +75,7 @@ func (s partnerShowCommand) Run(c *console) error {
 		}
 		for _, one := range p.Certificates {
 			fmt.Fprintf(table, "Certificate\t%s\n\t%s, valid %s to %s, %s%s\n", colons(one.Fingerprint), one.Algorithm,
-				one.NotBefore.Format(time.RFC3339), one.NotAfter.Format(time.RFC3339), certificateState(one, time.Now()), held.describe(one))
+				one.NotBefore.Format(time.RFC3339), one.End().Format(time.RFC3339), certificateState(one, time.Now()), held.describe(one))
 		}
 		return table.Flush()
 	})
@@ -101,6 +101,7 @@ type certificateView struct {
 	NotBefore   time.Time  `json:"not_before"`
 	NotAfter    time.Time  `json:"not_after"`
 	AddedAt     time.Time  `json:"added_at"`
+	ValidTo     *time.Time `json:"valid_to"` // end of the overlap with its successor
 	RevokedAt   *time.Time `json:"revoked_at"`
 
 	InKeyManager *bool `json:"in_key_manager,omitempty"` // absent without one
@@ -119,6 +120,9 @@ func viewPartner(p keymgr.Partner) partnerView {
 		}
 		if !held.RevokedAt.IsZero() {
 			c.RevokedAt = &held.RevokedAt
+		}
+		if !held.ValidTo.IsZero() {
+			c.ValidTo = &held.ValidTo
 		}
 		view.Certificates = append(view.Certificates, c)
 	}

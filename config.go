@@ -9,21 +9,22 @@ import (
 // Config is the whole configuration: one YAML file, every scalar of which the environment can override. Relative paths in
 // it are taken from the directory spar is started in. Fields tagged secret never leave the process in clear.
 type Config struct {
-	Listen         string          `koanf:"listen"`          // the public listener: portal and partner API
-	OpsListen      string          `koanf:"ops_listen"`      // health and metrics
-	BaseURL        string          `koanf:"base_url"`        // how browsers and partners reach the public listener
-	TLS            TLSConfig       `koanf:"tls"`             // native TLS on the public listener
-	TrustedProxies []string        `koanf:"trusted_proxies"` // CIDRs whose forwarded headers are believed
-	Database       DatabaseConfig  `koanf:"database"`
-	Keys           KeysConfig      `koanf:"keys"`
-	Application    string          `koanf:"application"` // the service partners are registered for
-	Session        SessionConfig   `koanf:"session"`
-	Admin          AdminConfig     `koanf:"admin"`
-	LoginProviders []LoginProvider `koanf:"login_providers"`
-	KeyManager     KeyManager      `koanf:"key_manager"`
-	Mapper         MapperConfig    `koanf:"mapper"`
-	Limits         LimitsConfig    `koanf:"limits"`
-	Log            LogConfig       `koanf:"log"`
+	Listen         string             `koanf:"listen"`          // the public listener: portal and partner API
+	OpsListen      string             `koanf:"ops_listen"`      // health and metrics
+	BaseURL        string             `koanf:"base_url"`        // how browsers and partners reach the public listener
+	TLS            TLSConfig          `koanf:"tls"`             // native TLS on the public listener
+	TrustedProxies []string           `koanf:"trusted_proxies"` // CIDRs whose forwarded headers are believed
+	Database       DatabaseConfig     `koanf:"database"`
+	Keys           KeysConfig         `koanf:"keys"`
+	Application    string             `koanf:"application"` // the service partners are registered for
+	Session        SessionConfig      `koanf:"session"`
+	Admin          AdminConfig        `koanf:"admin"`
+	LoginProviders []LoginProvider    `koanf:"login_providers"`
+	KeyManager     KeyManager         `koanf:"key_manager"`
+	Certificates   CertificatesConfig `koanf:"certificates"`
+	Mapper         MapperConfig       `koanf:"mapper"`
+	Limits         LimitsConfig       `koanf:"limits"`
+	Log            LogConfig          `koanf:"log"`
 }
 
 // TLSConfig names PEM files; both or none.
@@ -108,15 +109,16 @@ type LogConfig struct {
 
 func defaultConfig() Config {
 	return Config{
-		Listen:      "127.0.0.1:8080",
-		OpsListen:   "127.0.0.1:9090",
-		Database:    DatabaseConfig{URL: "sqlite:///var/lib/spar/spar.db"},
-		Keys:        KeysConfig{Dir: "/var/lib/spar/keys"},
-		Application: "openg2p-spar-mapper",
-		Session:     SessionConfig{Idle: 15 * time.Minute, Lifetime: 8 * time.Hour},
-		Admin:       AdminConfig{Reauthenticate: 15 * time.Minute},
-		KeyManager:  KeyManager{Mode: keyManagerLocal, Timeout: mosip.MaxTimeout, PreExpireDays: 30},
-		Mapper:      MapperConfig{MaxBatch: 10000, MessageWindow: 5 * time.Minute},
+		Listen:       "127.0.0.1:8080",
+		OpsListen:    "127.0.0.1:9090",
+		Database:     DatabaseConfig{URL: "sqlite:///var/lib/spar/spar.db"},
+		Keys:         KeysConfig{Dir: "/var/lib/spar/keys"},
+		Application:  "openg2p-spar-mapper",
+		Session:      SessionConfig{Idle: 15 * time.Minute, Lifetime: 8 * time.Hour},
+		Admin:        AdminConfig{Reauthenticate: 15 * time.Minute},
+		KeyManager:   KeyManager{Mode: keyManagerLocal, Timeout: mosip.MaxTimeout, PreExpireDays: 30},
+		Certificates: defaultCertificates(),
+		Mapper:       MapperConfig{MaxBatch: 10000, MessageWindow: 5 * time.Minute},
 		Limits: LimitsConfig{
 			ItemsPerSecond: 20000, Capacity: 200000, BulkItemsPerSecond: 300000, BulkCapacity: 10000000, BulkFrom: 100, MissCost: 10,
 		},

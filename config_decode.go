@@ -27,9 +27,9 @@ func (l *loader) into(key string, value any, target reflect.Value) {
 	}
 	if target.Type() == reflect.TypeFor[time.Duration]() {
 		text, _ := value.(string)
-		d, err := time.ParseDuration(text)
+		d, err := parseDuration(text)
 		if err != nil {
-			l.add(key, "expected a duration such as 15m or 8h")
+			l.add(key, "expected a duration such as 15m, 8h or 7d")
 			return
 		}
 		target.SetInt(int64(d))

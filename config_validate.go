@@ -46,6 +46,7 @@ func (l *loader) validate(c *Config) {
 		l.expect(n >= 1 && n <= 1_000_000_000, "limits."+key, "expected a number from 1 to 1000000000")
 	}
 	l.expect(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "expected debug, info, warn or error")
+	l.certificates(c.Certificates)
 	l.providers(c)
 }
 

@@ -18,7 +18,7 @@ const (
 	portalKeyFile = "portal.pem"
 
 	portalCertificateLifetime = 800 * 24 * time.Hour // a registry elsewhere accepts no more than its policy allows
-	portalCertificateRenewal  = 90 * 24 * time.Hour // this long before its end, a start makes the next one
+	portalCertificateRenewal  = 90 * 24 * time.Hour  // this long before its end, a start makes the next one
 )
 
 // openPortalKey makes sure that the portal's key is there and that the register knows it. The first start creates both;
