@@ -23,10 +23,12 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/jmoiron/sqlx"
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"spar/handlers"
+	"spar/internal/audit"
 	"spar/internal/audit/audittest"
 	"spar/migrations/dbtest"
 	"spar/web"
@@ -76,6 +78,9 @@ type loginApp struct {
 	sessions *web.Sessions
 	clock    *testClock
 	log      *logBuffer
+	db       *sqlx.DB
+	trail    *audit.Log
+	refusals *audit.Refusals
 	changes  int // how often POST /account came through
 }
 
@@ -95,8 +100,10 @@ func newLoginApp(t testing.TB, clock *testClock, configs func(baseURL string) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := dbtest.SQLite(t)
-	a.sessions, err = web.NewSessions(db, seal, web.SessionOptions{
+	a.db = dbtest.SQLite(t)
+	a.trail = audittest.New(t, a.db)
+	a.refusals = audit.NewRefusals(a.trail, nil, log, clock.Now)
+	a.sessions, err = web.NewSessions(a.db, seal, web.SessionOptions{
 		BaseURL: base, Idle: 15 * time.Minute, Lifetime: 8 * time.Hour, Now: clock.Now, Log: log,
 	})
 	if err != nil {
@@ -106,7 +113,7 @@ func newLoginApp(t testing.TB, clock *testClock, configs func(baseURL string) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	login := &handlers.Login{Sessions: a.sessions, Providers: providers, BaseURL: base, Trail: audittest.New(t, db), Log: log, Now: clock.Now}
+	login := &handlers.Login{Sessions: a.sessions, Providers: providers, BaseURL: base, Trail: a.trail, Refusals: a.refusals, Log: log, Now: clock.Now}
 	refused := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	handler, err = web.Front(web.FrontOptions{BaseURL: base, Origins: providers.Origins, Log: log}, a.sessions.Protect(a.routes(login), refused))
 	if err != nil {

@@ -3,6 +3,7 @@ package mapper_test
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jmoiron/sqlx"
@@ -70,5 +71,22 @@ func BenchmarkLink1000(b *testing.B) {
 			n += 1000
 		}
 		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*1000), "us/id")
+	})
+}
+
+// BenchmarkLinkOneByMany is many callers that link one person each: all of them meet at the end of the audit log.
+func BenchmarkLinkOneByMany(b *testing.B) {
+	eachDatabase(b, func(b *testing.B, db *sqlx.DB) {
+		service := mappertest.Service(b, db)
+		var next atomic.Int64
+		b.SetParallelism(16)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if _, err := service.Link(b.Context(), mappertest.By("A"), benchLinks(int(next.Add(1)), 1)); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "links/s")
 	})
 }
