@@ -7,14 +7,19 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"mime"
 	"net/http"
 )
 
 // FormTokenField is the name of the hidden field with the form token.
 const FormTokenField = "form_token"
 
-// maxForm is the largest form, in bytes. Ours have a handful of short fields.
-const maxForm = 64 << 10
+// The largest forms, in bytes. Those of beneficiaries have a handful of short fields; staff send certificates as files, and
+// whole messages of partners to look into.
+const (
+	maxForm      = 64 << 10
+	maxStaffForm = 4 << 20
+)
 
 // FormToken returns what a form must send back in [FormTokenField]: proof that our page made it, for this session.
 // It is derived from the session's secret token, so there is nothing to store, and it ends with the session. For a
@@ -68,8 +73,12 @@ func (s *Sessions) Protect(next, refused http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
+		limit := int64(maxForm)
+		if user, ok := s.User(r.Context()); ok && user.Audience == Staff {
+			limit = maxStaffForm
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		if err := parseForm(r, limit); err != nil {
 			status := http.StatusBadRequest
 			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 				status = http.StatusRequestEntityTooLarge
@@ -83,4 +92,12 @@ func (s *Sessions) Protect(next, refused http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})))
+}
+
+// parseForm reads a form of either kind. All of it stays in memory, files too: there is a limit on the whole.
+func parseForm(r *http.Request, limit int64) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == "multipart/form-data" {
+		return r.ParseMultipartForm(limit)
+	}
+	return r.ParseForm()
 }

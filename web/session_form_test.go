@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"bytes"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,6 +23,11 @@ func formApp(t *testing.T) (server *httptest.Server, changed *int) {
 	mux.HandleFunc("GET /form", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, s.FormToken(r.Context())) })
 	mux.HandleFunc("GET /in", func(_ http.ResponseWriter, r *http.Request) {
 		if err := s.SignIn(r.Context(), ana); err != nil {
+			t.Error(err)
+		}
+	})
+	mux.HandleFunc("GET /staff-in", func(_ http.ResponseWriter, r *http.Request) {
+		if err := s.SignIn(r.Context(), web.User{Provider: "staff", Audience: web.Staff, Subject: "officer"}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -109,5 +116,45 @@ func TestFormTokenInQueryDoesNotCount(t *testing.T) {
 	}
 	if resp.StatusCode != 403 || *changed != 0 {
 		t.Errorf("got %d, %d changes", resp.StatusCode, *changed)
+	}
+}
+
+// A form with a file is protected like any other, and staff may send larger ones.
+func TestProtectFiles(t *testing.T) {
+	server, changed := formApp(t)
+	for _, test := range []struct {
+		name, login string
+		size        int
+		token       bool
+		want        int
+	}{
+		{"good", "/in", 100, true, 200},
+		{"no token", "/in", 100, false, 403},
+		{"huge", "/in", 70_000, true, 413},
+		{"staff", "/staff-in", 1 << 20, true, 200},
+		{"staff without token", "/staff-in", 1 << 20, false, 403},
+		{"staff, huge", "/staff-in", 5 << 20, true, 413},
+	} {
+		browser, before := newBrowser(t), *changed
+		fetch(t, browser, server.URL+test.login)
+		var form bytes.Buffer
+		parts := multipart.NewWriter(&form)
+		file, err := parts.CreateFormFile("file", "any.pem")
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.Write(bytes.Repeat([]byte("x"), test.size))
+		if test.token {
+			parts.WriteField(web.FormTokenField, fetch(t, browser, server.URL+"/form"))
+		}
+		parts.Close()
+		resp, err := browser.Post(server.URL+"/change", parts.FormDataContentType(), &form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != test.want || (*changed > before) != (test.want == 200) {
+			t.Errorf("%s: got %d, want %d; %d changes", test.name, resp.StatusCode, test.want, *changed-before)
+		}
 	}
 }
