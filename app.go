@@ -201,7 +201,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
 		routes.Admin = &handlers.Admin{
-			Register: a.register, Calls: a.calls, Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate,
+			Register: a.register, Calls: a.calls, Trail: a.trail, Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate,
 			Location: time.Local, Now: time.Now, Log: a.log,
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"spar/internal/audit"
 	"spar/keymgr"
 	"spar/templates"
 	"spar/web"
@@ -21,6 +22,7 @@ import (
 type Admin struct {
 	Register       *keymgr.Register
 	Calls          *keymgr.Calls
+	Trail          *audit.Log
 	Sessions       *web.Sessions
 	Login          *Login
 	Reauthenticate time.Duration  // how old the login behind a change may be
@@ -32,6 +34,7 @@ type Admin struct {
 const (
 	staffSignInPath = "/admin/sign-in"
 	partnersPath    = "/admin/partners"
+	auditPath       = "/admin/audit"
 )
 
 // recentDays is how far back the pages look at calls.
@@ -44,6 +47,8 @@ func (a *Admin) Routes(r gin.IRouter) {
 	look := r.Group("", a.Login.RequireRole(web.Admin, web.Auditor))
 	look.GET(adminPath, a.page(a.showOverview))
 	look.GET(partnersPath, a.page(a.listPartners))
+	look.GET(auditPath, a.page(a.showAudit))
+	look.GET(auditPath+".csv", a.page(a.downloadAudit))
 }
 
 // page makes a gin handler of ours: what it returns as an error becomes a page.

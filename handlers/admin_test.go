@@ -75,7 +75,7 @@ func newHouse(t *testing.T) *house {
 	routes := handlers.Routes{
 		Portal: &handlers.Portal{Sessions: sessions, Login: login, Location: time.UTC, Now: h.now, Log: log},
 		Admin: &handlers.Admin{
-			Register: h.register, Calls: h.calls, Sessions: sessions, Login: login, Reauthenticate: 15 * time.Minute,
+			Register: h.register, Calls: h.calls, Trail: h.trail, Sessions: sessions, Login: login, Reauthenticate: 15 * time.Minute,
 			Location: time.UTC, Now: h.now, Log: log,
 		},
 		Login: login, Sessions: sessions,

@@ -62,3 +62,41 @@ type PartnersView struct {
 	Found     string
 	Partners  Table
 }
+
+// Option is one of several to choose.
+type Option struct {
+	Value   string
+	Label   string
+	Hint    string
+	Checked bool
+}
+
+// Select is a choice from a list.
+type Select struct {
+	Name    string
+	Label   string
+	Options []Option
+}
+
+// Checks is a group of boxes to tick, or of which one is to be chosen.
+type Checks struct {
+	Name    string
+	Label   string
+	Hint    string
+	Error   string
+	One     bool
+	Options []Option
+}
+
+// AuditView lists what was done.
+type AuditView struct {
+	Page
+	Action   Select
+	Partner  Field
+	Actor    Field
+	From     Field
+	Until    Field
+	Download string // the same filter as a file
+	Events   Table
+	Older    string // the next page; empty on the last one
+}

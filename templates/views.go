@@ -33,6 +33,7 @@ const (
 
 	AdminOverview Section = "admin"
 	AdminPartners Section = "admin/partners"
+	AdminAudit    Section = "admin/audit"
 )
 
 // Masked is an account number as it may be shown, and as a screen reader should say it.
