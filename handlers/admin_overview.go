@@ -99,8 +99,8 @@ func (a *Admin) expiring(ctx context.Context, partners []keymgr.Partner) templat
 // lastEnd is when the last of a partner's certificates stops verifying; zero if it has none.
 func lastEnd(p keymgr.Partner) (end time.Time) {
 	for _, c := range p.Certificates {
-		if c.RevokedAt.IsZero() && c.NotAfter.After(end) {
-			end = c.NotAfter
+		if c.RevokedAt.IsZero() && c.End().After(end) {
+			end = c.End()
 		}
 	}
 	return end
