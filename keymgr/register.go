@@ -325,7 +325,7 @@ func (row partnerRow) certificate() Certificate {
 func IsRefusal(err error) bool {
 	for _, known := range []error{
 		ErrNotFound, ErrExists, ErrInvalid, ErrNoCertificate, ErrTooManyCertificates, ErrKeyInUse, ErrKeyRevoked,
-		ErrCertificate, ErrPrivateKey,
+		ErrCertificate, ErrPrivateKey, ErrStale,
 	} {
 		if errors.Is(err, known) {
 			return true

@@ -44,10 +44,12 @@ const (
 	KeyCreate = "key.create"
 	KeyRotate = "key.rotate"
 
-	PartnerAdd      = "partner.add"
-	PartnerActivate = "partner.activate"
-	PartnerSuspend  = "partner.suspend"
-	PartnerPermit   = "partner.permit"
+	PartnerAdd       = "partner.add"
+	PartnerActivate  = "partner.activate"
+	PartnerSuspend   = "partner.suspend"
+	PartnerPermit    = "partner.permit"
+	PartnerConfigure = "partner.configure" // name, callback URL or DFSP limits
+	PartnerDiscard   = "partner.discard"   // one that was never active
 
 	CertificateAdd    = "certificate.add"
 	CertificateRevoke = "certificate.revoke"
