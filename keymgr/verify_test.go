@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type house struct {
 	clock    *clock
 	key      keytest.Key
 	partner  keymgr.Partner
+	explains atomic.Int64
 }
 
 func newHouse(t testing.TB) *house {
@@ -50,7 +52,36 @@ func houseOn(t testing.TB, db *sqlx.DB) *house {
 
 func (h *house) verify(t testing.TB, sender, body string, signature ...string) (keymgr.Partner, error) {
 	t.Helper()
-	return h.Verify(t.Context(), keymgr.Signed{Sender: sender, Signature: signature, Body: []byte(body)})
+	m := keymgr.Signed{Sender: sender, Signature: signature, Body: []byte(body)}
+	p, err := h.Verify(t.Context(), m)
+	if h.explains.Add(1)%8 == 1 {
+		h.checkExplanation(t, m, err)
+	}
+	return p, err
+}
+
+// checkExplanation checks that what is shown to people is what was decided.
+func (h *house) checkExplanation(t testing.TB, m keymgr.Signed, verdict error) {
+	t.Helper()
+	e := h.Explain(t.Context(), m)
+	refusal, refused := errors.AsType[*keymgr.Refusal](verdict)
+	switch {
+	case errors.Is(verdict, keymgr.ErrSignatureMissing):
+		refusal = &keymgr.Refusal{Reason: keymgr.SignatureMissing}
+	case verdict != nil && !refused:
+		if e.Fault == nil || e.Verified {
+			t.Errorf("Verify has a fault, %v, and Explain %+v", verdict, e)
+		}
+		return
+	case verdict == nil:
+		refusal = &keymgr.Refusal{}
+	}
+	if e.Verified != (verdict == nil) || e.Reason != refusal.Reason || len(e.Steps) != 4 || e.Steps[3].Passed != e.Verified {
+		t.Errorf("Verify says %v, and Explain %+v", verdict, e)
+	}
+	if passed := e.Steps[0].Passed && e.Steps[1].Passed && e.Steps[2].Passed; e.Verified && !passed {
+		t.Errorf("verified, and yet not every step passed: %+v", e.Steps)
+	}
 }
 
 // accepts checks that PARTNER-A is proven to have signed the body.
