@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -45,8 +46,22 @@ func (a *Admin) showAudit(c *gin.Context) error {
 		view.Older = auditPath + "?" + auditQuery(asked, entries[auditPage-1].Seq)
 	}
 	view.Events = a.events(ctx, entries, "")
+	if err := a.describeEnd(ctx, &view); err != nil {
+		return err
+	}
 	web.Render(c, http.StatusOK, templates.AuditPage(view))
 	return nil
+}
+
+// describeEnd tells where the log ends, to be noted elsewhere, or that its end is not as SPAR left it.
+func (a *Admin) describeEnd(ctx context.Context, view *templates.AuditView) error {
+	end, err := a.Trail.Head(ctx)
+	if errors.Is(err, audit.ErrTampered) {
+		view.Tampered = true
+		return nil
+	}
+	view.End, view.Hash = i18n.T(ctx, "admin.audit.end", "number", i18n.Number(ctx, int(end.Seq))), end.Hash
+	return err
 }
 
 // downloadAudit writes all events that the filter lets through as CSV.

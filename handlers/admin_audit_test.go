@@ -1,12 +1,18 @@
 package handlers_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/PuerkitoBio/goquery"
 
 	"spar/internal/audit"
 )
@@ -76,5 +82,56 @@ func TestAuditDownload(t *testing.T) {
 	rows, err := csv.NewReader(strings.NewReader(s.body)).ReadAll()
 	if err != nil || len(rows) != 2 || rows[1][5] != "call.refused" || rows[1][6] != "BANK-A" || rows[1][9] != "reason=tampered" {
 		t.Errorf("%v, %v", rows, err)
+	}
+}
+
+func TestAuditPageTellsWhereTheLogEnds(t *testing.T) {
+	h := newHouse(t)
+	auditor := h.signedIn(t, tomás)
+	end, err := h.trail.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := auditor.get("/admin/audit").text("#end"); !strings.Contains(text, "event 1,") || !strings.Contains(text, end.Hash) {
+		t.Errorf("the end is told as %s", text)
+	}
+	if _, err := h.db.ExecContext(t.Context(), `UPDATE audit_head SET seq = seq + 1`); err != nil {
+		t.Fatal(err)
+	}
+	s := auditor.get("/admin/audit").shows(http.StatusOK, "Audit log")
+	if s.text("[role=alert] h2") != "The audit log was tampered with" || s.Find("#end").Length() != 0 {
+		t.Errorf("a forged end is shown as %s", s.text("main"))
+	}
+}
+
+// Every action has a text, and can be asked for.
+func TestEveryActionHasAText(t *testing.T) {
+	source, err := os.ReadFile("../internal/audit/audit.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	english, err := os.ReadFile("../web/i18n/locales/en.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	actions := regexp.MustCompile(`(?m)^\t\w+ += "([a-z._]+)"( //.*)?$`).FindAllSubmatch(source, -1)
+	if len(actions) < 20 {
+		t.Fatalf("found only %d actions", len(actions))
+	}
+	h := newHouse(t)
+	options := h.signedIn(t, tomás).get("/admin/audit").Find("select option").Map(func(_ int, o *goquery.Selection) string { return o.AttrOr("value", "") })
+	kinds := []string{audit.Staff, audit.Partner, audit.Beneficiary, audit.Command, audit.System}
+	for _, found := range actions {
+		action := string(found[1])
+		if slices.Contains(kinds, action) {
+			continue
+		}
+		if !bytes.Contains(english, []byte(`"admin.action.`+action+`":`)) {
+			t.Errorf("%s has no text", action)
+		}
+		group, _, _ := strings.Cut(action, ".")
+		if !slices.Contains(options, action) && !slices.Contains(options, group+".") && action != audit.LogBegun {
+			t.Errorf("%s cannot be asked for", action)
+		}
 	}
 }

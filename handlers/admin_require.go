@@ -49,7 +49,7 @@ func (l *Login) deny(c *gin.Context, key string, roles ...string) {
 	ctx := c.Request.Context()
 	user, _ := l.Sessions.User(ctx)
 	l.Log.WarnContext(ctx, "access denied", "request_id", web.RequestID(ctx), "route", c.FullPath(), "reason", key)
-	l.Refusals.Access(actorOf(ctx, user), c.FullPath())
+	l.Refusals.Access(actorOf(ctx, user), deniedPage(c))
 	v := templates.ErrorView{
 		Page: l.page(c, i18n.T(ctx, key+".title")), Heading: i18n.T(ctx, key+".title"), Paragraphs: []string{i18n.T(ctx, key+".text")},
 		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/",

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/jmoiron/sqlx"
 
 	"spar/handlers"
 	"spar/internal/audit"
@@ -37,12 +38,13 @@ type house struct {
 	*portal
 	calls *keymgr.Calls
 	trail *audit.Log
+	db    *sqlx.DB
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	db := dbtest.SQLite(t)
-	h := &house{portal: &portal{}}
+	h := &house{portal: &portal{}, db: db}
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
 	h.trail = audittest.New(t, db)
 	h.register = keymgr.NewRegister(db, "openg2p-spar-mapper", h.trail, h.now)

@@ -3,6 +3,8 @@ package handlers
 import (
 	"context"
 
+	"github.com/gin-gonic/gin"
+
 	"spar/internal/audit"
 	"spar/keymgr"
 	"spar/mapper/wire"
@@ -15,6 +17,14 @@ func actorOf(ctx context.Context, user web.User) audit.Actor {
 		return audit.Actor{Kind: audit.Beneficiary, RequestID: web.RequestID(ctx)}
 	}
 	return audit.Actor{Kind: audit.Staff, ID: user.Provider + ":" + user.Subject, RequestID: web.RequestID(ctx)}
+}
+
+// deniedPage is the page that somebody may not see, for the audit log: its route, never a path, which anybody can make up.
+func deniedPage(c *gin.Context) string {
+	if route := c.FullPath(); route != "" {
+		return route
+	}
+	return "(no page)"
 }
 
 // audited reports whether a refused call is a matter for the audit log: somebody could not prove who they are, or asked

@@ -114,7 +114,7 @@ func (l *Login) notFound(c *gin.Context) {
 func (l *Login) forbidden(c *gin.Context) {
 	ctx := c.Request.Context()
 	if user, ok := l.Sessions.User(ctx); ok {
-		l.Refusals.Access(actorOf(ctx, user), c.FullPath())
+		l.Refusals.Access(actorOf(ctx, user), deniedPage(c))
 	}
 	l.showError(c, http.StatusForbidden, "login.wrong_audience")
 }

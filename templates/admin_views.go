@@ -99,4 +99,7 @@ type AuditView struct {
 	Download string // the same filter as a file
 	Events   Table
 	Older    string // the next page; empty on the last one
+	Tampered bool   // the end of the log is not as it was left
+	End      string // which event is the last one
+	Hash     string // its hash
 }

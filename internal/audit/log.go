@@ -18,6 +18,8 @@ import (
 // what was done, so everything that has to be audited stops until somebody has looked.
 var ErrTampered = errors.New("the audit log was tampered with: run spar audit verify")
 
+var errNoLog = errors.New("write audit event: no audit log is open")
+
 // Log is the audit log of a database. It is safe for concurrent use, also by several processes.
 type Log struct {
 	db     *sqlx.DB
@@ -68,11 +70,11 @@ func (l *Log) begin(ctx context.Context) error {
 // Write appends events within the transaction that does what they say. It must be the transaction's last statement: it
 // locks the end of the log until the transaction ends, and all other writers wait there.
 func (l *Log) Write(ctx context.Context, tx *sqlx.Tx, events ...Event) error {
+	if l == nil {
+		return errNoLog
+	}
 	if len(events) == 0 {
 		return nil
-	}
-	if l == nil {
-		return errors.New("write audit event: no audit log is open")
 	}
 	at, err := l.lockHead(ctx, tx)
 	if err != nil {
@@ -86,6 +88,9 @@ func (l *Log) Write(ctx context.Context, tx *sqlx.Tx, events ...Event) error {
 
 // Record appends events of something that changes no table, such as a refused login.
 func (l *Log) Record(ctx context.Context, events ...Event) error {
+	if l == nil {
+		return errNoLog
+	}
 	return l.transact(ctx, func(tx *sqlx.Tx) error { return l.Write(ctx, tx, events...) })
 }
 
