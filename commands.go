@@ -30,6 +30,7 @@ type commandLine struct {
 	Audit       auditCommand       `cmd:"" help:"Check or list the audit log."`
 	TrustAnchor trustAnchorCommand `cmd:"" help:"Choose the authorities whose certificates partners may have."`
 	Sign        signCommand        `cmd:"" help:"Print the Signature header for the body on stdin."`
+	Verify      verifyCommand      `cmd:"" help:"Check a signature as the registry does, and show each step; for partners' developers."`
 	Keys        keysCommand        `cmd:"" help:"Rotate the key that answers are signed with."`
 	Check       configCommand      `cmd:"" name:"config" help:"Look at the configuration."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
@@ -87,6 +88,9 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		c.configFile = lookup(environ, configVariable)
 	}
 	if err := selected.Run(c); err != nil {
+		if errors.Is(err, errNotVerified) {
+			return exitFailed
+		}
 		report(stderr, err)
 		if _, wrong := errors.AsType[usageError](err); wrong {
 			return exitUsage

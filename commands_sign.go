@@ -11,8 +11,9 @@ import (
 const maxSignedBody = 64 << 20
 
 type signCommand struct {
-	Key  string `required:"" help:"PEM file of the partner's private key." placeholder:"FILE"`
-	Full bool   `help:"The full form, which repeats the body inside; small bodies only. Without it: detached."`
+	Key       string `required:"" help:"PEM file of the partner's private key." placeholder:"FILE"`
+	Algorithm string `help:"PS256 in place of RS256, for an RSA key that is registered so." placeholder:"ALG"`
+	Full      bool   `help:"The full form, which repeats the body inside; small bodies only. Without it: detached."`
 }
 
 func (signCommand) Help() string {
@@ -28,7 +29,7 @@ func (s signCommand) Run(c *console) error {
 	if err != nil {
 		return fmt.Errorf("read body: %w", err)
 	}
-	signature, err := keymgr.Sign(key, body, !s.Full)
+	signature, err := keymgr.SignWith(key, s.Algorithm, "", body, !s.Full)
 	if err != nil {
 		return err
 	}
