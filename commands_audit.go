@@ -19,6 +19,8 @@ import (
 type auditCommand struct {
 	Verify auditVerifyCommand `cmd:"" help:"Check that nothing in the audit log was edited, removed, reordered or added."`
 	List   auditListCommand   `cmd:"" help:"List the newest events of the audit log."`
+
+	Restart auditRestartCommand `cmd:"" help:"Begin a new audit log in place of a broken one, which is kept."`
 }
 
 // withTrail runs do on the audit log as it is: it neither makes a key nor begins a log.
@@ -62,6 +64,30 @@ func (v auditVerifyCommand) Run(c *console) error {
 			return fmt.Errorf("the audit log was tampered with (%s): %s; the %d events before it are in order", f.Fault, f.Text, report.Events)
 		}
 		_, err = fmt.Fprintf(c.stdout, "%d events are in order; the last one is %d:%s\n", report.Events, report.Head.Seq, report.Head.Hash)
+		return err
+	})
+}
+
+type auditRestartCommand struct {
+	Reason string `required:"" help:"Why, for whoever reads the new log." placeholder:"TEXT"`
+}
+
+func (auditRestartCommand) Help() string {
+	return "For a log that was tampered with, or whose key was lost: without a log nothing can be changed. Stop all servers first. The old log's tables are kept, and the new log begins with who did this, why, and where the old one ended. Example: spar audit restart --reason \"disk failure on 3 May\""
+}
+
+func (r auditRestartCommand) Run(c *console) error {
+	return c.withDatabase(func(cfg Config, db *sqlx.DB) error {
+		ring, err := keyring.RenewAudit(c.ctx, db, cfg.Keys.Dir, time.Now())
+		if err != nil {
+			return err
+		}
+		c.mentionNewKeys(ring)
+		events, heads, err := audit.Restart(c.ctx, db, ring.Audit, c.actor(), r.Reason, time.Now)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c.stdout, "a new audit log has begun; the old one is kept in the tables %s and %s\n", events, heads)
 		return err
 	})
 }

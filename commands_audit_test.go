@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -65,5 +67,37 @@ func TestAuditCommands(t *testing.T) {
 	stdout, stderr := spar(1, "audit", "verify")
 	if stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "(edited): event 3 is not what was written") {
 		t.Errorf("verify an edited log: %s%s", stdout, stderr)
+	}
+}
+
+// Without its key nothing can be audited, and so nothing changed, until somebody says that it is lost.
+func TestAuditRestartAfterALostKey(t *testing.T) {
+	keys := t.TempDir()
+	environ := []string{"SPAR_DATABASE__URL=" + dbtest.SQLiteURL(t), "SPAR_KEYS__DIR=" + keys}
+	spar := func(want int, args ...string) string {
+		t.Helper()
+		code, stdout, stderr := command(t, "", environ, args...)
+		if code != want {
+			t.Fatalf("spar %s: exit %d, want %d: %s%s", strings.Join(args, " "), code, want, stdout, stderr)
+		}
+		return stdout
+	}
+	spar(0, "migrate", "up")
+	spar(0, "partner", "add", "BANK-A", "--draft")
+	if err := os.Remove(filepath.Join(keys, "audit.keyset.json")); err != nil {
+		t.Fatal(err)
+	}
+	spar(1, "partner", "add", "BANK-B", "--draft")
+	spar(1, "audit", "verify")
+	spar(2, "audit", "restart")
+	if stdout := spar(0, "audit", "restart", "--reason", "the key was lost"); !strings.Contains(stdout, "audit_events_until_") {
+		t.Errorf("restart: %s", stdout)
+	}
+	spar(0, "partner", "add", "BANK-B", "--draft")
+	if stdout := spar(0, "audit", "verify"); !strings.HasPrefix(stdout, "2 events are in order") {
+		t.Errorf("verify: %s", stdout)
+	}
+	if stdout := spar(0, "audit", "list"); !strings.Contains(stdout, "the key was lost") || !strings.Contains(stdout, "old_head=2:") {
+		t.Errorf("list: %s", stdout)
 	}
 }

@@ -40,14 +40,18 @@ func (c *console) openTrail(cfg Config, db *sqlx.DB) (*audit.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range ring.Created {
-		fmt.Fprintf(c.stderr, "spar: created %s, the key of the audit log: back it up\n", path)
-	}
+	c.mentionNewKeys(ring)
 	trail, err := audit.Open(c.ctx, db, ring.Audit, ring.NewAudit(), time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("open audit log: %w", err)
 	}
 	return trail, nil
+}
+
+func (c *console) mentionNewKeys(ring *keyring.Ring) {
+	for _, path := range ring.Created {
+		fmt.Fprintf(c.stderr, "spar: created %s, the key of the audit log: back it up\n", path)
+	}
 }
 
 // actor is whoever runs the command: its user on this machine, and through sudo also the one who called that.

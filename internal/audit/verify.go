@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
+
+	"spar/migrations"
 )
 
 // Fault is what was done to the log.
@@ -191,5 +194,21 @@ func (v *verifier) close(ctx context.Context) (*Finding, error) {
 			return &Finding{v.last.Seq + 1, Truncated, fmt.Sprintf("event %d was noted, but the log ends at %d", seq, v.last.Seq)}, nil
 		}
 	}
-	return nil, nil
+	return v.checkFile(ctx)
+}
+
+// checkFile finds bytes that were changed in SQLite's file where the rows above were not read from: it keeps the columns
+// of an index twice.
+func (v *verifier) checkFile(ctx context.Context) (*Finding, error) {
+	if migrations.Postgres(v.l.db) {
+		return nil, nil
+	}
+	var problems []string
+	if err := v.l.db.SelectContext(ctx, &problems, `PRAGMA integrity_check(audit_events)`); err != nil {
+		return nil, fmt.Errorf("check database file: %w", err)
+	}
+	if len(problems) == 1 && problems[0] == "ok" {
+		return nil, nil
+	}
+	return &Finding{0, Edited, "the database file was changed: " + clean(strings.Join(problems, "; "), maxText)}, nil
 }

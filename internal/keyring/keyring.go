@@ -73,6 +73,15 @@ func OpenAudit(ctx context.Context, db *sqlx.DB, dir string, now time.Time) (*Ri
 	return ring, ring.openAudit(ctx, db, dir, now)
 }
 
+// RenewAudit opens the keyset of the audit log for a log that begins anew: the one in dir, whichever it is, or a new one
+// if it was lost.
+func RenewAudit(ctx context.Context, db *sqlx.DB, dir string, now time.Time) (*Ring, error) {
+	if _, err := db.ExecContext(ctx, db.Rebind(`DELETE FROM key_checks WHERE name = ?`), auditName); err != nil {
+		return nil, fmt.Errorf("forget the key of the old audit log: %w", err)
+	}
+	return OpenAudit(ctx, db, dir, now)
+}
+
 func (r *Ring) openAudit(ctx context.Context, db *sqlx.DB, dir string, now time.Time) error {
 	handle, err := r.open(ctx, db, dir, auditName, mac.HMACSHA256Tag256KeyTemplate(), now, checkMAC)
 	if err != nil {
