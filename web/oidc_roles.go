@@ -59,15 +59,38 @@ func (p *Provider) ours(names []string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// accessToken checks an access token that is a JWT and returns its claims:
+// accessToken checks the access token that came with a login, and returns its claims: those of [Provider.accessClaims], and
 //
-//   - signed with a key of the provider, by an allowed algorithm;
-//   - iss is the provider and exp is to come;
-//   - it is for bearers: typ says so, where the token has one (an ID token is "ID" at Keycloak, which keeps it out here);
 //   - it was given to us: azp, or client_id in tokens by RFC 9068, is our client. aud is not asked for: it names the
 //     services that the token opens, and we are none;
 //   - sub is who logged in.
 func (p *Provider) accessToken(ctx context.Context, m *metadata, token, subject string) (claimSet, error) {
+	claims, err := p.accessClaims(ctx, m, token)
+	switch {
+	case err != nil:
+		return nil, err
+	case claims.party() != p.ClientID:
+		return nil, refuse("azp of the access token")
+	case claims.text("sub") != subject:
+		return nil, refuse("sub of the access token")
+	}
+	return claims, nil
+}
+
+// party is the client that a token was given to.
+func (c claimSet) party() string {
+	if _, ok := c["azp"]; ok {
+		return c.text("azp")
+	}
+	return c.text("client_id")
+}
+
+// accessClaims returns the claims of an access token that is a JWT, if
+//
+//   - it is signed with a key of the provider, by an allowed algorithm;
+//   - iss is the provider and exp is to come;
+//   - it is for bearers: typ says so, where the token has one (an ID token is "ID" at Keycloak, which keeps it out here).
+func (p *Provider) accessClaims(ctx context.Context, m *metadata, token string) (claimSet, error) {
 	if err := checkForm(token, "JWT", "at+jwt", "application/at+jwt"); err != nil {
 		return nil, refuse("form of the access token")
 	}
@@ -94,17 +117,8 @@ func (p *Provider) accessToken(ctx context.Context, m *metadata, token, subject 
 			return nil, refuse("typ of the access token")
 		}
 	}
-	party, ok := claims["azp"]
-	if !ok {
-		party = claims["client_id"]
-	}
-	switch {
-	case claims.text("iss") != p.IDTokenIssuer:
+	if claims.text("iss") != p.IDTokenIssuer {
 		return nil, refuse("iss of the access token")
-	case party != p.ClientID:
-		return nil, refuse("azp of the access token")
-	case claims.text("sub") != subject:
-		return nil, refuse("sub of the access token")
 	}
 	return claims, nil
 }
