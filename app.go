@@ -17,7 +17,6 @@ import (
 	"spar/internal/keyring"
 	"spar/internal/quota"
 	"spar/keymgr"
-	"spar/keymgr/mosip"
 	"spar/mapper"
 	"spar/migrations"
 	"spar/web"
@@ -187,7 +186,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 		return err
 	}
 	a.quotas = quotas
-	verifier, err := a.newVerifier(metrics)
+	checks, err := a.newChecks(metrics)
 	if err != nil {
 		return err
 	}
@@ -196,7 +195,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	}
 	if a.cfg.Mapper.URL == "" { // otherwise the registry is elsewhere, and partners call it there
 		routes.Partner = &handlers.PartnerAPI{
-			Mapper: a.service, History: a.service, Verifier: verifier, Signer: a.ownKeys, Quotas: quotas,
+			Mapper: a.service, History: a.service, Verifier: checks.partners, Signer: a.ownKeys, Quotas: quotas,
 			Calls: a.calls, Refusals: a.refusals, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
@@ -204,6 +203,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 			Register: a.register, Calls: a.calls, Trail: a.trail, Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate,
 			Location: time.Local, Now: time.Now, Log: a.log,
 		}
+		routes.KeyManager = a.onboardingAPI(checks)
 	}
 	proxies, err := web.ParseProxies(a.cfg.TrustedProxies)
 	if err != nil {
@@ -221,19 +221,6 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 		a.public.TLS, err = web.LoadCertificate(a.cfg.TLS.Certificate, a.cfg.TLS.Key, a.log, time.Now)
 	}
 	return err
-}
-
-// newVerifier makes what checks partners' signatures.
-func (a *app) newVerifier(metrics *handlers.Metrics) (keymgr.Verifier, error) {
-	if a.cfg.KeyManager.Mode != keyManagerMOSIP {
-		return keymgr.NewLocal(a.register), nil
-	}
-	manager, err := newKeyManager(a.cfg, a.register, metrics.KeyManager(mosip.Calls(), mosip.Outcomes()))
-	if err != nil {
-		return nil, err
-	}
-	metrics.WatchBreaker(manager.State)
-	return manager, nil
 }
 
 // run serves until ctx ends, then answers the requests under way, and closes everything. The ops listener ends last: it

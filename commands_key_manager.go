@@ -29,7 +29,12 @@ func (u certificateUploadCommand) Run(c *console) error {
 		if manager == nil {
 			return fmt.Errorf("there is no key manager to upload to: key_manager.mode is %s", keyManagerLocal)
 		}
-		return c.upload(manager, u.Reference, u.Fingerprint)
+		uploaded, err := manager.Upload(c.ctx, c.actor(), u.Reference, u.Fingerprint)
+		if err != nil {
+			return err
+		}
+		c.printUploaded(manager, uploaded)
+		return nil
 	})
 }
 
@@ -39,17 +44,12 @@ func (c *console) keyManager(register *keymgr.Register) (*mosip.KeyManager, erro
 	if err != nil {
 		return nil, err
 	}
-	return newKeyManager(cfg, register, nil)
+	return newKeyManager(cfg, register, keymgr.NewLocal(register), nil)
 }
 
-func (c *console) upload(manager *mosip.KeyManager, reference, fingerprint string) error {
-	uploaded, err := manager.Upload(c.ctx, c.actor(), reference, fingerprint)
-	if err != nil {
-		return err
-	}
+func (c *console) printUploaded(manager *mosip.KeyManager, uploaded mosip.Uploaded) {
 	fmt.Fprintf(c.stdout, "certificate SHA-256 %s is in the key manager, which stops using it on %s, %d days before its end\n",
 		colons(uploaded.Certificate.Fingerprint), uploaded.StopsAt.Format(time.DateOnly), manager.PreExpireDays)
-	return nil
 }
 
 // handOver gives a partner's new certificate to the key manager elsewhere, if there is one. Where that has one of the
@@ -60,16 +60,14 @@ func (c *console) handOver(register *keymgr.Register, reference string, added ke
 		return err
 	}
 	command := "spar partner certificate upload " + reference + " --fingerprint " + added.Fingerprint
-	held, err := register.HeldBy(c.ctx, manager.Holder(), reference)
-	if err != nil {
-		return err
-	}
-	if held != "" {
-		fmt.Fprintf(c.stdout, "the key manager still uses the certificate before it; when the partner signs with this one, run:\n%s\n", command)
-		return nil
-	}
-	if err := c.upload(manager, reference, added.Fingerprint); err != nil {
+	uploaded, handed, err := manager.HandOver(c.ctx, c.actor(), reference, added.Fingerprint)
+	switch {
+	case err != nil:
 		return fmt.Errorf("the certificate is registered here but did not reach the key manager, so the partner's calls are refused: %w\nrepeat with: %s", err, command)
+	case handed:
+		c.printUploaded(manager, uploaded)
+	default:
+		fmt.Fprintf(c.stdout, "the key manager still uses the certificate before it; when the partner signs with this one, run:\n%s\n", command)
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (c Config) mosip() mosip.Config {
 }
 
 // newKeyManager joins the key manager elsewhere and the register; nil if there is none. observe may be nil.
-func newKeyManager(c Config, register *keymgr.Register, observe func(call, outcome string, took time.Duration)) (*mosip.KeyManager, error) {
+func newKeyManager(c Config, register *keymgr.Register, local *keymgr.Local, observe func(call, outcome string, took time.Duration)) (*mosip.KeyManager, error) {
 	if c.KeyManager.Mode != keyManagerMOSIP {
 		return nil, nil
 	}
@@ -80,5 +80,5 @@ func newKeyManager(c Config, register *keymgr.Register, observe func(call, outco
 	if err != nil {
 		return nil, err
 	}
-	return mosip.New(client, register), nil
+	return mosip.New(client, register, local), nil
 }

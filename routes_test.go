@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,6 +30,27 @@ func TestAPartnersPathsHaveOneSpelling(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != want {
 			t.Errorf("%s: got %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}
+
+// The calls for onboarding by program are mounted without sessions: whoever comes without a token learns so in their form.
+func TestOnboardingCallsAreMounted(t *testing.T) {
+	d := startDemo(t)
+	for path, want := range map[string]int{
+		"/v1/keymanager/getCertificate": http.StatusUnauthorized,
+		"/v1/keymanager/jwtVerify":      http.StatusMethodNotAllowed,
+		"/v1/keymanager/other":          http.StatusNotFound,
+		"/v1/keymanager/":               http.StatusNotFound,
+	} {
+		resp, err := http.Get(d.banner.BaseURL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != want || !strings.Contains(string(body), `"errorCode":"KER-`) || len(resp.Cookies()) != 0 {
+			t.Errorf("%s: got %d %s with cookies %v, %v; want %d", path, resp.StatusCode, body, resp.Cookies(), err, want)
 		}
 	}
 }

@@ -110,6 +110,7 @@ func TestEveryCallIsDescribed(t *testing.T) {
 	}
 	engine := gin.New()
 	(&handlers.PartnerAPI{}).Routes(engine)
+	(&handlers.KeyManagerAPI{}).Routes(engine)
 	for _, route := range engine.Routes() {
 		routed = append(routed, route.Method+" "+route.Path)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"spar/internal/audit/audittest"
+	"spar/keymgr"
 	"spar/keymgr/mosip"
 	"spar/keymgr/mosip/mosiptest"
 	"spar/migrations/dbtest"
@@ -25,7 +26,7 @@ func (api *partnerAPI) withKeyManager(t *testing.T, double *mosiptest.Server) {
 		t.Fatal(err)
 	}
 	api.calls.Metrics.WatchBreaker(client.State)
-	manager := mosip.New(client, api.register)
+	manager := mosip.New(client, api.register, keymgr.NewLocal(api.register))
 	added, err := api.register.AddCertificate(t.Context(), audittest.By, "PARTNER-A", api.key.CertificateFor(t, time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)))
 	if err != nil {
 		t.Fatal(err)

@@ -16,31 +16,38 @@ const partnerPrefix = "/mapper/"
 // Routes and Register methods of the parts.
 //
 //	/mapper/…      partner API: signed calls, no sessions, no cookies
+//	/v1/keymanager/…  onboarding by staff's own programs: bearer tokens, no sessions, no cookies
 //	/static/…      files that are the same for everybody
 //	/openapi.yaml  the partner API described
 //	/.well-known/jwks.json  SPAR's public keys
 //	everything else: pages, within the browser's session and behind the check for forged forms
 type Routes struct {
-	Partner  *PartnerAPI // nil where the registry is elsewhere: then nothing of the partner API is here
-	Portal   *Portal
-	Admin    *Admin // nil in the same case
-	Login    *Login
-	Sessions *web.Sessions
+	Partner    *PartnerAPI    // nil where the registry is elsewhere: then nothing of the partner API is here
+	KeyManager *KeyManagerAPI // nil in the same case
+	Portal     *Portal
+	Admin      *Admin // nil in the same case
+	Login      *Login
+	Sessions   *web.Sessions
 }
 
 // Handler builds the table.
 func (r Routes) Handler() http.Handler {
 	files := noteRoute(static.Prefix, static.Handler())
 	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused))
-	partner, description, keys := pages, pages, pages
+	partner, onboarding, description, keys := pages, pages, pages, pages
 	if r.Partner != nil {
 		partner, description = r.partner(), noteRoute(OpenAPIPath, OpenAPI())
 		keys = noteRoute(JWKSPath, http.HandlerFunc(r.Partner.JWKS))
+	}
+	if r.KeyManager != nil {
+		onboarding = r.onboarding()
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
 		case strings.HasPrefix(req.URL.Path, partnerPrefix):
 			partner.ServeHTTP(w, req)
+		case strings.HasPrefix(req.URL.Path, keyManagerPrefix):
+			onboarding.ServeHTTP(w, req)
 		case strings.HasPrefix(req.URL.Path, static.Prefix):
 			files.ServeHTTP(w, req)
 		case req.URL.Path == OpenAPIPath:
@@ -58,6 +65,14 @@ func (r Routes) partner() http.Handler {
 	engine.NoRoute(r.Partner.NoRoute)
 	engine.NoMethod(r.Partner.NoMethod)
 	r.Partner.Routes(engine)
+	return engine
+}
+
+func (r Routes) onboarding() http.Handler {
+	engine := newEngine()
+	engine.NoRoute(r.KeyManager.NoRoute)
+	engine.NoMethod(r.KeyManager.NoMethod)
+	r.KeyManager.Routes(engine)
 	return engine
 }
 
@@ -103,13 +118,20 @@ func noteRoute(route string, next http.Handler) http.Handler {
 
 // Panicked answers a request whose handling broke, in the form its caller can read.
 func (r Routes) Panicked() http.HandlerFunc {
-	partner := newEngine()
+	partner, onboarding := newEngine(), newEngine()
 	if r.Partner != nil {
 		partner.NoRoute(r.Partner.Fault)
 	}
+	if r.KeyManager != nil {
+		onboarding.NoRoute(r.KeyManager.Fault)
+	}
 	return func(w http.ResponseWriter, req *http.Request) {
-		if r.Partner != nil && strings.HasPrefix(req.URL.Path, partnerPrefix) {
+		switch {
+		case r.Partner != nil && strings.HasPrefix(req.URL.Path, partnerPrefix):
 			partner.ServeHTTP(w, req)
+			return
+		case r.KeyManager != nil && strings.HasPrefix(req.URL.Path, keyManagerPrefix):
+			onboarding.ServeHTTP(w, req)
 			return
 		}
 		web.WriteFailure(w, http.StatusInternalServerError, web.RequestID(req.Context()))

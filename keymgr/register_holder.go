@@ -107,8 +107,8 @@ func (r *Register) Usable(ctx context.Context, reference, fingerprint string) (C
 	switch c := partner.Certificates[i]; {
 	case !c.RevokedAt.IsZero():
 		return Certificate{}, fmt.Errorf("%w: it is revoked", ErrCertificate)
-	case now.After(c.NotAfter):
-		return Certificate{}, fmt.Errorf("%w: it has expired", ErrCertificate)
+	case now.After(c.End()):
+		return Certificate{}, fmt.Errorf("%w: it has ended", ErrCertificate)
 	case now.After(c.End()):
 		return Certificate{}, fmt.Errorf("%w: it was replaced", ErrCertificate)
 	default:

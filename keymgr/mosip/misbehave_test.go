@@ -24,7 +24,7 @@ func (w *world) fresh(t *testing.T, change ...func(*mosip.Config)) *world {
 	client, err := mosip.NewClient(config)
 	must(t, err)
 	again := *w
-	again.KeyManager = mosip.New(client, w.register)
+	again.KeyManager = mosip.New(client, w.register, keymgr.NewLocal(w.register))
 	return &again
 }
 
@@ -104,7 +104,7 @@ func TestAnotherCertificateThere(t *testing.T) {
 	})
 	w.refuses(t, keymgr.Disagreement, "PARTNER-A", body, w.signed(t))
 	// A certificate given to one key manager was not given to another.
-	elsewhere := mosip.New(other.Client, w.register)
+	elsewhere := mosip.New(other.Client, w.register, keymgr.NewLocal(w.register))
 	_, err := elsewhere.Verify(t.Context(), keymgr.Signed{Sender: "PARTNER-A", Signature: []string{w.signed(t)}, Body: []byte(body)})
 	if refusal, ok := errors.AsType[*keymgr.Refusal](err); !ok || refusal.Reason != keymgr.NotInKeyManager {
 		t.Errorf("another key manager: %v", err)

@@ -89,7 +89,7 @@ func worldOn(t testing.TB, db *sqlx.DB, change ...func(*mosip.Config)) *world {
 	}
 	client, err := mosip.NewClient(config)
 	must(t, err)
-	w.KeyManager = mosip.New(client, w.register)
+	w.KeyManager = mosip.New(client, w.register, keymgr.NewLocal(w.register))
 	_, err = w.Upload(t.Context(), audittest.By, "PARTNER-A", "")
 	must(t, err)
 	return w

@@ -50,6 +50,17 @@ func (k *KeyManager) Upload(ctx context.Context, by audit.Actor, reference, fing
 	return Uploaded{Certificate: certificate, StopsAt: k.StopsAt(certificate)}, nil
 }
 
+// HandOver is for a certificate that was just added: it uploads it if the key manager has none of the partner yet. If it
+// has one, the new one waits until the partner uses it, and handed is false: see [KeyManager.Upload].
+func (k *KeyManager) HandOver(ctx context.Context, by audit.Actor, reference, fingerprint string) (uploaded Uploaded, handed bool, err error) {
+	held, err := k.register.HeldBy(ctx, k.Holder(), reference)
+	if held != "" || err != nil {
+		return Uploaded{}, false, err
+	}
+	uploaded, err = k.Upload(ctx, by, reference, fingerprint)
+	return uploaded, err == nil, err
+}
+
 func (c *Client) upload(ctx context.Context, reference, certificatePEM string) error {
 	response, err := c.ask(ctx, callUpload, http.MethodPost, nil, map[string]string{
 		"applicationId": c.ApplicationID, "referenceId": reference, "certificateData": certificatePEM,

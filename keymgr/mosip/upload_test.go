@@ -202,7 +202,7 @@ func TestTLS(t *testing.T) {
 		config.CAFile = test.file
 		client, err := mosip.NewClient(config)
 		must(t, err)
-		k := mosip.New(client, base.register)
+		k := mosip.New(client, base.register, keymgr.NewLocal(base.register))
 		_, err = k.Upload(t.Context(), audittest.By, "PARTNER-A", "")
 		if (err == nil) != test.ok || err != nil && !errors.Is(err, keymgr.ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)

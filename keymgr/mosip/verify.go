@@ -19,9 +19,9 @@ type KeyManager struct {
 	local    *keymgr.Local
 }
 
-// New joins a client and a register.
-func New(client *Client, register *keymgr.Register) *KeyManager {
-	return &KeyManager{Client: client, register: register, local: keymgr.NewLocal(register)}
+// New joins a client and a register with its verifier.
+func New(client *Client, register *keymgr.Register, local *keymgr.Local) *KeyManager {
+	return &KeyManager{Client: client, register: register, local: local}
 }
 
 // Verify proves that an active partner signed exactly these bytes, twice:
