@@ -1,24 +1,31 @@
 package main
 
 import (
+	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"spar/keymgr"
 	"spar/keymgr/mosip/mosiptest"
 )
 
 // longCertificate makes a key and a certificate that a key manager still uses.
-func longCertificate(t *testing.T, name string) (certificate string) {
+func longCertificate(t *testing.T, name string) (certificate, key string) {
 	t.Helper()
 	dir := t.TempDir()
-	certificate = filepath.Join(dir, "cert.pem")
-	run := exec.Command("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN="+name, "-days", "365", "-keyout", filepath.Join(dir, "key.pem"), "-out", certificate)
+	certificate, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	run := exec.Command("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN="+name, "-days", "365", "-keyout", key, "-out", certificate)
 	if output, err := run.CombinedOutput(); err != nil {
 		t.Fatalf("openssl: %v\n%s", err, output)
 	}
-	return certificate
+	if err := os.Chmod(key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return certificate, key
 }
 
 func keyManagerEnviron(environ []string, double *mosiptest.Server) []string {
@@ -29,7 +36,8 @@ func keyManagerEnviron(environ []string, double *mosiptest.Server) []string {
 
 // TestOnboardingWithAKeyManager: the first certificate goes there at once, the next when the operator says so.
 func TestOnboardingWithAKeyManager(t *testing.T) {
-	first, second := longCertificate(t, "Bank A"), longCertificate(t, "Bank A")
+	first, _ := longCertificate(t, "Bank A")
+	second, _ := longCertificate(t, "Bank A")
 	eachDatabase(t, func(t *testing.T, environ []string) {
 		double := mosiptest.Start(t)
 		environ = keyManagerEnviron(environ, double)
@@ -73,7 +81,7 @@ func TestOnboardingWithAKeyManager(t *testing.T) {
 
 // TestOnboardingWithAKeyManagerThatFails: the operator is told what is and what is not, and how to go on.
 func TestOnboardingWithAKeyManagerThatFails(t *testing.T) {
-	certificate := longCertificate(t, "Bank A")
+	certificate, _ := longCertificate(t, "Bank A")
 	eachDatabase(t, func(t *testing.T, environ []string) {
 		double := mosiptest.Start(t)
 		environ = keyManagerEnviron(environ, double)
@@ -100,6 +108,61 @@ func TestOnboardingWithAKeyManagerThatFails(t *testing.T) {
 		for _, secret := range append(double.Tokens(), mosiptest.ClientSecret) {
 			if strings.Contains(stderr, secret) {
 				t.Error("the message repeats a secret")
+			}
+		}
+	})
+}
+
+// TestServeWithAKeyManager: a running registry asks it, and neither its silence nor a partner it never heard of gets anybody in.
+func TestServeWithAKeyManager(t *testing.T) {
+	certificate, key := longCertificate(t, "Bank A")
+	_, stranger := longCertificate(t, "Nobody")
+	eachConfig(t, func(t *testing.T, cfg Config) {
+		double := mosiptest.Start(t)
+		c := double.Config()
+		cfg.KeyManager.Mode, cfg.KeyManager.URL, cfg.KeyManager.TokenURL = keyManagerMOSIP, c.URL, c.TokenURL
+		cfg.KeyManager.ClientID, cfg.KeyManager.ClientSecret = c.ClientID, c.ClientSecret
+		r := start(t, cfg)
+		environ := keyManagerEnviron([]string{"SPAR_DATABASE__URL=" + cfg.Database.URL, "SPAR_KEYS__DIR=" + cfg.Keys.Dir}, double)
+		if code, _, stderr := command(t, "", environ, "partner", "add", "PARTNER-A", "--certificate", certificate, "--permit", "resolve"); code != 0 {
+			t.Fatal(stderr)
+		}
+		deadline := time.Now().Add(5 * time.Second)
+		status, answer := 0, ""
+		for status != http.StatusOK && time.Now().Before(deadline) {
+			status, answer = r.post(key, signedResolve("PARTNER-A"))
+		}
+		asked := len(double.Calls("jwtVerify"))
+		if status != http.StatusOK || asked != 1 {
+			t.Fatalf("a good call: %d %s, after %d questions", status, answer, asked)
+		}
+		for _, sender := range []string{"PARTNER-A", "NOBODY"} {
+			if status, answer := r.post(stranger, signedResolve(sender)); status != http.StatusUnauthorized {
+				t.Errorf("a stranger as %s: %d %s", sender, status, answer)
+			}
+		}
+		if n := len(double.Calls("jwtVerify")); n != asked {
+			t.Errorf("strangers caused %d questions", n-asked)
+		}
+		double.Misbehave("jwtVerify", mosiptest.Answer(http.StatusInternalServerError, "text/html", "down"))
+		for range 7 {
+			if status, answer := r.post(key, signedResolve("PARTNER-A")); status != http.StatusServiceUnavailable {
+				t.Errorf("while it is down: %d %s", status, answer)
+			}
+		}
+		_, metrics := r.get(r.ops(), "/metrics")
+		for _, line := range []string{
+			`spar_key_manager_requests_total{call="jwtVerify",outcome="ok"} 1`, `spar_key_manager_requests_total{call="jwtVerify",outcome="unavailable"} 5`,
+			`spar_key_manager_requests_total{call="jwtVerify",outcome="skipped"} 2`, `spar_key_manager_breaker{state="open"} 1`,
+			`spar_signature_refusals_total{reason="` + string(keymgr.Disagreement) + `"} 0`,
+		} {
+			if !strings.Contains(metrics, line) {
+				t.Errorf("the metrics lack %s", line)
+			}
+		}
+		for _, secret := range append(double.Tokens(), mosiptest.ClientSecret) {
+			if strings.Contains(r.log.String(), secret) {
+				t.Error("the log holds a secret")
 			}
 		}
 	})
