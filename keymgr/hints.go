@@ -205,4 +205,3 @@ func rawECDSA(der []byte, from *sender) ([]byte, bool) {
 	}
 	return append(numbers.R.FillBytes(make([]byte, 32)), numbers.S.FillBytes(make([]byte, 32))...), true
 }
-

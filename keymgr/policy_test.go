@@ -66,7 +66,9 @@ func TestPolicyExtendedKeyUsage(t *testing.T) {
 		"timeStamping":    usage([]x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping}),
 		"emailProtection": usage([]x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}),
 		"ours":            usage(nil, ours),
-		"empty":           func(c *x509.Certificate) { c.ExtraExtensions = []pkix.Extension{{Id: []int{2, 5, 29, 37}, Value: []byte{0x30, 0}}} },
+		"empty": func(c *x509.Certificate) {
+			c.ExtraExtensions = []pkix.Extension{{Id: []int{2, 5, 29, 37}, Value: []byte{0x30, 0}}}
+		},
 	} {
 		if err := judged(t, p, refused); !errors.Is(err, keymgr.ErrCertificate) {
 			t.Errorf("%s: got %v, want a refusal", name, err)
