@@ -197,7 +197,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 		routes.Partner = &handlers.PartnerAPI{
 			Mapper: a.service, History: a.service, Verifier: checks.partners, Signer: a.ownKeys, Quotas: quotas,
 			Calls: a.calls, Refusals: a.refusals, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
-			MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
+			ReceiverIDs: a.cfg.Mapper.ReceiverIDs, MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
 		routes.Admin = &handlers.Admin{
 			Register: a.register, Calls: a.calls, Trail: a.trail, Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate,

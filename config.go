@@ -88,6 +88,7 @@ type MapperConfig struct {
 	URL           string        `koanf:"url"`            // a mapper elsewhere; empty: in this process
 	MaxBatch      int           `koanf:"max_batch"`      // items in one message
 	MessageWindow time.Duration `koanf:"message_window"` // how old a message may be
+	ReceiverIDs   []string      `koanf:"receiver_ids"`   // the registry's names in receiver_id; empty: not looked at
 	KnownDFSPOnly bool          `koanf:"known_dfsp_only"`
 	DefaultRegion string        `koanf:"default_region"` // ISO 3166 country of phone numbers typed without a country code
 }

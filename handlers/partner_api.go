@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,7 @@ type PartnerAPI struct {
 	Metrics       *Metrics
 	Log           *slog.Logger
 	SenderID      string        // our own id in answers
+	ReceiverIDs   []string      // our names in calls; empty: a call's receiver_id is not looked at
 	MessageWindow time.Duration // how old a message may be
 	MaxBatch      int           // items in one message
 	Now           func() time.Time
@@ -137,6 +139,9 @@ func (p *PartnerAPI) authenticate(ctx context.Context, c *gin.Context, action ma
 	}
 	if request.Encrypted {
 		return nil, partner, errEncrypted
+	}
+	if id := request.Header.ReceiverID; id != "" && len(p.ReceiverIDs) > 0 && !slices.Contains(p.ReceiverIDs, id) {
+		return nil, partner, errReceiver
 	}
 	if missing := missingPermissions(partner, request); len(missing) > 0 {
 		return nil, partner, &forbiddenError{missing}

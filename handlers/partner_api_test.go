@@ -350,6 +350,23 @@ func TestFaultsOfTheHeader(t *testing.T) {
 	}
 }
 
+func TestAMessageForAnotherReceiverIsRefusedWhereNamesAreConfigured(t *testing.T) {
+	api := newPartnerAPI(t, dbtest.SQLite(t))
+	to := func(receiver string) response {
+		body := message("resolve", "PARTNER-A", `{`+person+`}`)
+		return api.post(t, "/mapper/sync/resolve", bytes.Replace(body, []byte(`"action"`), []byte(`"receiver_id":"`+receiver+`","action"`), 1))
+	}
+	if got := to("another"); got.status != http.StatusOK {
+		t.Errorf("without names: %d", got.status)
+	}
+	api.calls.ReceiverIDs = []string{"spar.example.org"}
+	for receiver, want := range map[string]int{"spar.example.org": 200, "": 200, "another": 400} {
+		if got := to(receiver); got.status != want || want == 400 && !strings.Contains(got.body, "err.receiver_id.invalid") {
+			t.Errorf("receiver %q: %d %s, want %d", receiver, got.status, got.body, want)
+		}
+	}
+}
+
 func TestSuspensionAndRevocationEndACallersRights(t *testing.T) {
 	api := newPartnerAPI(t, dbtest.SQLite(t))
 	call := func() int {

@@ -11,6 +11,7 @@ import (
 
 	"spar/keymgr"
 	"spar/mapper/wire"
+	"spar/migrations"
 	"spar/web"
 )
 
@@ -19,6 +20,7 @@ var (
 	errMediaType  = errors.New("send application/json in UTF-8 without a content encoding")
 	errTooLarge   = errors.New("the body is too large")
 	errBodyBroken = errors.New("the body did not arrive whole")
+	errReceiver   = errors.New("this message is for another receiver")
 	errEncrypted  = errors.New("encrypted messages are not accepted: send the message in the clear over TLS")
 )
 
@@ -58,10 +60,12 @@ func problemOf(err error) problem {
 		return problem{http.StatusBadRequest, "err.request.bad", errBodyBroken.Error()}
 	case errors.Is(err, errEncrypted):
 		return problem{http.StatusBadRequest, "err.encryption.invalid", err.Error()}
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, keymgr.ErrUnavailable):
-		return problem{http.StatusServiceUnavailable, "err.service.unavailable", "the registry is busy; nothing was done: try again"}
+	case errors.Is(err, errReceiver):
+		return problem{http.StatusBadRequest, "err.receiver_id.invalid", err.Error()}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, keymgr.ErrUnavailable), migrations.IsBusy(err):
+		return problem{http.StatusServiceUnavailable, "err.service.unavailable", "the registry is busy: try again with the same message_id, nothing is done twice"}
 	default:
-		return problem{http.StatusInternalServerError, "err.service.unavailable", "the registry could not answer; nothing was done: try again"}
+		return problem{http.StatusInternalServerError, "err.service.unavailable", "the registry could not answer: try again with the same message_id, nothing is done twice"}
 	}
 }
 

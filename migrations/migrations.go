@@ -5,11 +5,15 @@ package migrations
 
 import (
 	"context"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,6 +122,21 @@ func IsRetryable(err error) bool {
 	}
 	lite, ok := errors.AsType[*sqlite.Error](err)
 	return ok && lite.Code()&0xff == 5
+}
+
+// IsBusy reports whether the database could not answer now but may soon: it is starting, stopping, out of connections, cut
+// off, or made the statement wait too long. Nothing was done.
+func IsBusy(err error) bool {
+	if IsRetryable(err) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		// Classes 08 connection, 53 resources, 57 operator intervention; 55P03 lock not available.
+		return slices.Contains([]string{"08", "53", "57"}, pg.Code[:min(2, len(pg.Code))]) || pg.Code == "55P03"
+	}
+	_, connect := errors.AsType[*pgconn.ConnectError](err)
+	_, network := errors.AsType[net.Error](err)
+	return connect || network
 }
 
 func provider(db *sqlx.DB) (*goose.Provider, error) {

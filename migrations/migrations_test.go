@@ -1,9 +1,12 @@
 package migrations_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jmoiron/sqlx"
 
 	"spar/migrations"
@@ -52,6 +55,26 @@ func TestOpenRefusesOtherDatabasesWithoutRepeatingTheURL(t *testing.T) {
 			t.Errorf("Open(%q) succeeded", u)
 		} else if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("Open(%q): the error repeats the password: %v", u, err)
+		}
+	}
+}
+
+func TestBusyDatabases(t *testing.T) {
+	_, refused := migrations.Open(t.Context(), "postgres://u@127.0.0.1:1/db")
+	for name, test := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"connection refused": {refused, true},
+		"shutting down":      {fmt.Errorf("x: %w", &pgconn.PgError{Code: "57P01"}), true},
+		"lock timeout":       {&pgconn.PgError{Code: "55P03"}, true},
+		"too many clients":   {&pgconn.PgError{Code: "53300"}, true},
+		"deadlock":           {&pgconn.PgError{Code: "40P01"}, true},
+		"syntax error":       {&pgconn.PgError{Code: "42601"}, false},
+		"anything else":      {errors.New("x"), false},
+	} {
+		if got := migrations.IsBusy(test.err); got != test.want {
+			t.Errorf("%s: IsBusy(%v) = %v, want %v", name, test.err, got, test.want)
 		}
 	}
 }

@@ -48,7 +48,8 @@ type Header struct {
 	MessageTS  mapper.Text
 	Action     mapper.Text
 	SenderID   string // empty if absent or not a string
-	TotalCount int64  // 0: not stated; negative: not a count
+	ReceiverID string
+	TotalCount int64 // 0: not stated; negative: not a count
 }
 
 // SyntaxError says that a body is not the JSON that is accepted at all. Its text contains nothing of the body.
@@ -151,6 +152,8 @@ func (p *parser) headerMember(name []byte) error {
 		return p.text(&h.Action)
 	case "sender_id":
 		return p.word(&h.SenderID, "header.sender_id")
+	case "receiver_id":
+		return p.word(&h.ReceiverID, "header.receiver_id")
 	case "total_count":
 		return p.count(&h.TotalCount)
 	case "is_msg_encrypted":
