@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Makes sure that what building and testing need is there: Go, a C compiler (race detector), PostgreSQL's server, Chromium,
-# OpenSSL, curl, Node's npm. As root on Debian it installs what is missing; otherwise it says what to install.
+# OpenSSL, curl, Node and its npm, and for the programs of docs/partners.md Python's cryptography and a JDK. As root on
+# Debian it installs what is missing; otherwise it says what to install.
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null; }
+have_cryptography() { python3 -c 'import cryptography' 2>/dev/null || /usr/bin/python3 -c 'import cryptography' 2>/dev/null; }
 have_server() { have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 
 missing=()
@@ -14,6 +16,9 @@ have curl || missing+=(curl)
 have gcc || missing+=(gcc libc6-dev)
 have git || missing+=(git)
 have npm || missing+=(npm)
+have node || missing+=(nodejs)
+have javac || missing+=(default-jdk-headless)
+have_cryptography || missing+=(python3-cryptography)
 
 if ! have go; then
     echo "scripts/install.sh: Go is missing; install the version that go.mod names (https://go.dev/dl)" >&2
