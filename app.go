@@ -139,7 +139,7 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 		return err
 	}
 	sessions, err := web.NewSessions(a.db, ring.Sessions, web.SessionOptions{
-		BaseURL: a.cfg.BaseURL, Idle: a.cfg.Session.Idle, Lifetime: a.cfg.Session.Lifetime, Now: time.Now, Log: a.log,
+		BaseURL: a.cfg.BaseURL, Idle: a.cfg.Session.Idle, Lifetime: a.cfg.Session.Lifetime, Lookup: ring.Lookup, Now: time.Now, Log: a.log,
 	})
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	sessions, err := web.NewSessions(db, ring.Sessions, web.SessionOptions{
-		BaseURL: "http://127.0.0.1", Idle: 30 * time.Minute, Lifetime: 8 * time.Hour, Now: h.now, Log: log,
+		BaseURL: "http://127.0.0.1", Idle: 30 * time.Minute, Lifetime: 8 * time.Hour, Lookup: ring.Lookup, Now: h.now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -24,12 +24,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/jmoiron/sqlx"
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"spar/handlers"
 	"spar/internal/audit"
 	"spar/internal/audit/audittest"
+	"spar/internal/keyring"
 	"spar/migrations/dbtest"
 	"spar/web"
 	"spar/web/oidctest"
@@ -87,24 +86,34 @@ type loginApp struct {
 // newLoginApp starts the portal for the given login providers. It makes them once its own address is known.
 func newLoginApp(t testing.TB, clock *testClock, configs func(baseURL string) []web.LoginProvider) *loginApp {
 	t.Helper()
-	a := &loginApp{t: t, clock: clock, log: new(logBuffer)}
+	return newReplicas(t, dbtest.SQLite(t), clock, 1, configs)[0]
+}
+
+// newReplicas starts as many portals on one database, with the same keys.
+func newReplicas(t testing.TB, db *sqlx.DB, clock *testClock, n int, configs func(baseURL string) []web.LoginProvider) (apps []*loginApp) {
+	t.Helper()
+	ring, err := keyring.Open(t.Context(), db, t.TempDir(), clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		apps = append(apps, startLoginApp(t, db, ring, clock, configs))
+	}
+	return apps
+}
+
+func startLoginApp(t testing.TB, db *sqlx.DB, ring *keyring.Ring, clock *testClock, configs func(baseURL string) []web.LoginProvider) *loginApp {
+	t.Helper()
+	a := &loginApp{t: t, db: db, clock: clock, log: new(logBuffer)}
 	var handler http.Handler
 	a.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	base := "http://" + a.server.Listener.Addr().String()
 	log := slog.New(slog.NewJSONHandler(a.log, nil))
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		t.Fatal(err)
-	}
-	seal, err := aead.New(handle)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.db = dbtest.SQLite(t)
-	a.trail = audittest.New(t, a.db)
+	a.trail = audittest.New(t, db)
 	a.refusals = audit.NewRefusals(a.trail, nil, log, clock.Now)
-	a.sessions, err = web.NewSessions(a.db, seal, web.SessionOptions{
-		BaseURL: base, Idle: 15 * time.Minute, Lifetime: 8 * time.Hour, Now: clock.Now, Log: log,
+	var err error
+	a.sessions, err = web.NewSessions(db, ring.Sessions, web.SessionOptions{
+		BaseURL: base, Idle: 15 * time.Minute, Lifetime: 8 * time.Hour, Lookup: ring.Lookup, Now: clock.Now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +124,13 @@ func newLoginApp(t testing.TB, clock *testClock, configs func(baseURL string) []
 	}
 	login := &handlers.Login{Sessions: a.sessions, Providers: providers, BaseURL: base, Trail: a.trail, Refusals: a.refusals, Log: log, Now: clock.Now}
 	refused := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
-	handler, err = web.Front(web.FrontOptions{BaseURL: base, Origins: providers.Origins, Log: log}, a.sessions.Protect(a.routes(login), refused))
+	mux := http.NewServeMux()
+	mux.Handle("/", a.sessions.Protect(a.routes(login), refused))
+	proxies, err := web.ParseProxies([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err = web.Front(web.FrontOptions{BaseURL: base, Proxies: proxies, Origins: providers.Origins, Log: log}, mux)
 	if err != nil {
 		t.Fatal(err)
 	}

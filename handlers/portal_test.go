@@ -75,7 +75,7 @@ func newPortal(t *testing.T) *portal {
 	}
 	log := slog.New(slog.NewJSONHandler(&p.log, nil))
 	sessions, err := web.NewSessions(db, ring.Sessions, web.SessionOptions{
-		BaseURL: "http://127.0.0.1", Idle: 15 * time.Minute, Lifetime: 8 * time.Hour, Now: p.now, Log: log,
+		BaseURL: "http://127.0.0.1", Idle: 15 * time.Minute, Lifetime: 8 * time.Hour, Lookup: ring.Lookup, Now: p.now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ func (t idTemplate) fill(value func(claim string) string) string {
 func (p *Provider) user(id *verified, info claimSet) (User, error) {
 	user := User{
 		Provider: p.ID, Audience: p.Audience, Subject: id.subject, Name: displayName(info, id.claims),
-		AuthTime: id.authTime, IDToken: id.raw,
+		AuthTime: id.authTime, IDToken: id.raw, SessionID: id.claims.text("sid"),
 	}
 	if p.Audience == Staff {
 		return user, nil // their roles are roles' business

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/jmoiron/sqlx"
+	"github.com/tink-crypto/tink-go/v2/prf"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
@@ -25,6 +26,7 @@ type SessionOptions struct {
 	BaseURL  string           // the public URL; decides the cookies' names and whether they are Secure
 	Idle     time.Duration    // a session ends when it was not used for this long
 	Lifetime time.Duration    // a session ends this long after its login, used or not
+	Lookup   *prf.Set         // hashes whose session it is, for logouts at the provider; the same on every replica
 	Now      func() time.Time // time.Now if nil
 	Log      *slog.Logger     // slog.Default() if nil
 	Failed   http.Handler     // answers a request whose session could not be loaded or saved; a plain 500 if nil
@@ -52,6 +54,9 @@ func NewSessions(db *sqlx.DB, seal tink.AEAD, o SessionOptions) (*Sessions, erro
 	if o.Idle <= 0 || o.Lifetime < o.Idle {
 		return nil, fmt.Errorf("session: idle must be positive and at most lifetime")
 	}
+	if o.Lookup == nil {
+		return nil, fmt.Errorf("session: a key for look-ups is needed")
+	}
 	s := &Sessions{cookies: cookies, lifetime: o.Lifetime, now: o.Now, log: o.Log, failed: o.Failed}
 	if s.now == nil {
 		s.now = time.Now
@@ -64,7 +69,7 @@ func NewSessions(db *sqlx.DB, seal tink.AEAD, o SessionOptions) (*Sessions, erro
 			WriteFailure(w, http.StatusInternalServerError, RequestID(r.Context()))
 		})
 	}
-	s.store = &store{db: db, seal: seal, idle: o.Idle, now: s.now}
+	s.store = &store{db: db, seal: seal, lookup: o.Lookup, idle: o.Idle, now: s.now}
 	s.scs = scs.New()
 	s.scs.Store = s.store
 	s.scs.Lifetime = o.Lifetime
@@ -74,13 +79,21 @@ func NewSessions(db *sqlx.DB, seal tink.AEAD, o SessionOptions) (*Sessions, erro
 }
 
 // Purge deletes what ended long enough ago, and returns how many rows. Call it every few minutes.
-func (s *Sessions) Purge(ctx context.Context) (int64, error) { return s.store.purge(ctx) }
+func (s *Sessions) Purge(ctx context.Context) (int64, error) {
+	sessions, err := s.store.purge(ctx)
+	if err != nil {
+		return 0, err
+	}
+	tokens, err := s.store.purgeLogouts(ctx)
+	return sessions + tokens, err
+}
 
 // state is what one request has to do with sessions beyond scs's own data.
 type state struct {
 	request   *http.Request
 	token     string         // the session token the request came with, if it is valid
 	expiresAt time.Time      // of that session
+	owner     owner          // whose session it is when it is saved
 	changed   bool           // must be saved
 	ended     bool           // SignOut was called
 	begun     bool           // the answer has begun: too late for changes
@@ -169,6 +182,11 @@ func (s *Sessions) setCookie(ctx context.Context, cookie *http.Cookie) {
 func (s *Sessions) save(ctx context.Context, header http.Header) error {
 	st := stateOf(ctx)
 	if st.changed {
+		user, _ := s.User(ctx)
+		var err error
+		if st.owner, err = s.store.owner(user); err != nil {
+			return err
+		}
 		if _, _, err := s.scs.Commit(ctx); err != nil {
 			return err
 		}

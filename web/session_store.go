@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/tink-crypto/tink-go/v2/prf"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
@@ -22,10 +23,11 @@ const purgeGrace = time.Hour
 // sealed with that hash as associated data, so that rows can be neither read nor exchanged for one another.
 // It is scs's CtxStore.
 type store struct {
-	db   *sqlx.DB
-	seal tink.AEAD
-	idle time.Duration
-	now  func() time.Time
+	db     *sqlx.DB
+	seal   tink.AEAD
+	lookup *prf.Set
+	idle   time.Duration
+	now    func() time.Time
 }
 
 func hashToken(token string) []byte {
@@ -65,17 +67,22 @@ func (s *store) FindCtx(ctx context.Context, token string) ([]byte, bool, error)
 // meanwhile stays ended.
 func (s *store) CommitCtx(ctx context.Context, token string, data []byte, end time.Time) error {
 	const query = `
-		INSERT INTO sessions (token_hash, sealed, expires_at, revoked)
-		VALUES (?, ?, ?, FALSE)
+		INSERT INTO sessions (token_hash, sealed, expires_at, revoked, subject_hash, sid_hash)
+		VALUES (?, ?, ?, FALSE, ?, ?)
 		    ON CONFLICT (token_hash) DO UPDATE
-		   SET sealed = excluded.sealed, expires_at = excluded.expires_at
+		   SET sealed = excluded.sealed, expires_at = excluded.expires_at,
+		       subject_hash = excluded.subject_hash, sid_hash = excluded.sid_hash
 		 WHERE NOT sessions.revoked`
 	hash := hashToken(token)
+	var o owner
+	if st := stateOf(ctx); st != nil {
+		o = st.owner
+	}
 	sealed, err := s.seal.Encrypt(data, hash)
 	if err != nil {
 		return fmt.Errorf("seal session: %w", err)
 	}
-	if _, err := s.db.ExecContext(ctx, s.db.Rebind(query), hash, sealed, s.until(end).UnixMilli()); err != nil {
+	if _, err := s.db.ExecContext(ctx, s.db.Rebind(query), hash, sealed, s.until(end).UnixMilli(), o.subject, o.session); err != nil {
 		return fmt.Errorf("save session: %w", err)
 	}
 	return nil

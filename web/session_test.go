@@ -19,6 +19,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/prf"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"spar/migrations/dbtest"
@@ -58,10 +59,28 @@ func newSeal(t testing.TB) tink.AEAD {
 	return seal
 }
 
+// lookup is a key that all sessions of the tests share.
+var lookup = sync.OnceValues(func() (*prf.Set, error) {
+	handle, err := keyset.NewHandle(prf.HMACSHA256PRFKeyTemplate())
+	if err != nil {
+		return nil, err
+	}
+	return prf.NewPRFSet(handle)
+})
+
+func newLookup(t testing.TB) *prf.Set {
+	t.Helper()
+	set, err := lookup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
 func newSessions(t testing.TB, db *sqlx.DB, seal tink.AEAD, c *clock, log io.Writer) *web.Sessions {
 	t.Helper()
 	s, err := web.NewSessions(db, seal, web.SessionOptions{
-		BaseURL: "http://127.0.0.1", Idle: 15 * time.Minute, Lifetime: 8 * time.Hour, Now: c.Now,
+		BaseURL: "http://127.0.0.1", Idle: 15 * time.Minute, Lifetime: 8 * time.Hour, Lookup: newLookup(t), Now: c.Now,
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
@@ -449,7 +468,7 @@ func TestSessionCookie(t *testing.T) {
 		"http://localhost:8080":    "spar=%; Path=/; HttpOnly; SameSite=Lax",
 		"http://[::1]:8080":        "spar=%; Path=/; HttpOnly; SameSite=Lax",
 	} {
-		s, err := web.NewSessions(dbtest.SQLite(t), newSeal(t), web.SessionOptions{BaseURL: base, Idle: time.Minute, Lifetime: time.Hour})
+		s, err := web.NewSessions(dbtest.SQLite(t), newSeal(t), web.SessionOptions{BaseURL: base, Idle: time.Minute, Lifetime: time.Hour, Lookup: newLookup(t)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -463,7 +482,7 @@ func TestSessionCookie(t *testing.T) {
 		}
 	}
 	for _, base := range []string{"http://spar.example.org", "spar.example.org", "ftp://localhost", ""} {
-		if _, err := web.NewSessions(nil, nil, web.SessionOptions{BaseURL: base, Idle: time.Minute, Lifetime: time.Hour}); err == nil {
+		if _, err := web.NewSessions(nil, nil, web.SessionOptions{BaseURL: base, Idle: time.Minute, Lifetime: time.Hour, Lookup: newLookup(t)}); err == nil {
 			t.Errorf("%q: accepted", base)
 		}
 	}

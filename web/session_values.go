@@ -28,6 +28,9 @@ type User struct {
 	Roles    []string  `json:"roles"`    // our roles; only ever set for staff
 	AuthTime time.Time `json:"auth_time"`
 	IDToken  string    `json:"id_token"` // for logging out at the provider
+	// SessionID is the provider's name for the session that the user has there (sid), by which it can end ours. It may be
+	// empty.
+	SessionID string `json:"sid"`
 }
 
 // The audiences of login providers. A user of one never counts as a user of the other.
