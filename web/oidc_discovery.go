@@ -27,6 +27,7 @@ type metadata struct {
 	EndSessionEndpoint string `json:"end_session_endpoint"`
 	JWKSURI            string `json:"jwks_uri"`
 	IssuerInResponse   bool   `json:"authorization_response_iss_parameter_supported"`
+	BackchannelLogout  bool   `json:"backchannel_logout_supported"`
 }
 
 // discovery reads a provider's document when it is first needed, and keeps it. One request reads it for all that wait.

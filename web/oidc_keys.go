@@ -49,6 +49,16 @@ func newKeySet(url string, client *http.Client, algorithms []string, now func() 
 // VerifySignature returns the payload of a JWS that one of the keys signed with an allowed algorithm. If none did, the
 // provider may have changed its keys a moment ago: they are read once more.
 func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	return s.verify(ctx, token, keysPerMin)
+}
+
+// verifyUnasked is VerifySignature for a token that anybody may have sent. It reads the keys less often: junk must not
+// use up the readings that logins need.
+func (s *keySet) verifyUnasked(ctx context.Context, token string) ([]byte, error) {
+	return s.verify(ctx, token, keysPerMin/2)
+}
+
+func (s *keySet) verify(ctx context.Context, token string, perMinute int) ([]byte, error) {
 	jws, err := jose.ParseSignedCompact(token, s.algorithms)
 	if err != nil {
 		return nil, refuse("signature algorithm or form")
@@ -56,7 +66,7 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.keys) == 0 || s.now().Sub(s.readAt) >= keysAge {
-		if err := s.read(ctx); err != nil {
+		if err := s.read(ctx, perMinute); err != nil {
 			return nil, err
 		}
 	}
@@ -64,7 +74,7 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	if ok {
 		return payload, nil
 	}
-	if s.read(ctx) == nil {
+	if s.read(ctx, perMinute) == nil {
 		if payload, ok = verifyWith(s.keys, jws); ok {
 			return payload, nil
 		}
@@ -85,13 +95,13 @@ func verifyWith(keys []jose.JSONWebKey, jws *jose.JSONWebSignature) ([]byte, boo
 	return nil, false
 }
 
-// read fetches the keys. The caller holds mu.
-func (s *keySet) read(ctx context.Context) error {
+// read fetches the keys, unless they were read so often in the last minute. The caller holds mu.
+func (s *keySet) read(ctx context.Context, perMinute int) error {
 	now := s.now()
 	for len(s.reads) > 0 && now.Sub(s.reads[0]) >= time.Minute {
 		s.reads = s.reads[1:]
 	}
-	if len(s.reads) >= keysPerMin {
+	if len(s.reads) >= perMinute {
 		return unavailable("keys", errors.New("read too often"))
 	}
 	s.reads = append(s.reads, now)

@@ -66,6 +66,7 @@ type Provider struct {
 	clientKey  crypto.PublicKey
 	keys       []Key // published; the last one signs
 	requests   []Request
+	session    string                // sid of the last login
 	granted    map[string]url.Values // by code
 	assertions map[string]bool
 }
@@ -200,6 +201,7 @@ func (p *Provider) discovery(w http.ResponseWriter) {
 		"userinfo_endpoint": p.URL + Userinfo, "end_session_endpoint": p.URL + EndSession,
 		"id_token_signing_alg_values_supported":          []string{"RS256", "HS256", "none"},
 		"authorization_response_iss_parameter_supported": true,
+		"backchannel_logout_supported":                   true, "backchannel_logout_session_supported": true,
 	}
 	if p.twist.Discovery != nil {
 		p.twist.Discovery(document)
@@ -257,10 +259,11 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	hash := sha256.Sum256([]byte(access))
+	p.session = rand.Text()
 	header := Object{"alg": "RS256", "typ": "JWT", "kid": p.Key().ID}
 	claims := Object{
 		"iss": p.URL, "sub": p.person["sub"], "aud": ClientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(),
-		"auth_time": now.Unix(), "nonce": granted.Get("nonce"), "at_hash": base64.RawURLEncoding.EncodeToString(hash[:16]),
+		"auth_time": now.Unix(), "nonce": granted.Get("nonce"), "sid": p.session, "at_hash": base64.RawURLEncoding.EncodeToString(hash[:16]),
 	}
 	if p.twist.IDToken != nil {
 		p.twist.IDToken(header, claims)
@@ -278,6 +281,20 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		status = p.twist.TokenStatus
 	}
 	writeJSON(w, status, answer)
+}
+
+// LogoutEvent is the event of logout tokens.
+const LogoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+
+// Logout makes a logout token for the person and their last session, as it should be and before it is signed.
+func (p *Provider) Logout() (header, claims Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.Now()
+	return Object{"alg": "RS256", "typ": "logout+jwt", "kid": p.Key().ID}, Object{
+		"iss": p.URL, "aud": ClientID, "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": rand.Text(),
+		"sub": p.person["sub"], "sid": p.session, "events": Object{LogoutEvent: Object{}},
+	}
 }
 
 func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
