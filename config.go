@@ -93,14 +93,16 @@ type MapperConfig struct {
 	DefaultRegion string        `koanf:"default_region"` // ISO 3166 country of phone numbers typed without a country code
 }
 
-// LimitsConfig is the budget that every partner has. Each fills at a number of items a second, up to a capacity.
+// LimitsConfig is the budget that every partner has, each of which fills at a number of items a second, up to a
+// capacity; and what one client of the portal may do.
 type LimitsConfig struct {
 	ItemsPerSecond     int `koanf:"items_per_second"` // calls of single people and small lists, and all changes
 	Capacity           int `koanf:"capacity"`
 	BulkItemsPerSecond int `koanf:"bulk_items_per_second"` // payment lists
 	BulkCapacity       int `koanf:"bulk_capacity"`
-	BulkFrom           int `koanf:"bulk_from"` // a resolve of so many items is a payment list
-	MissCost           int `koanf:"miss_cost"` // what an item costs that finds nobody
+	BulkFrom           int `koanf:"bulk_from"`      // a resolve of so many items is a payment list
+	MissCost           int `koanf:"miss_cost"`      // what an item costs that finds nobody
+	LoginRequests      int `koanf:"login_requests"` // that begin or finish a login, of one client address in five minutes
 }
 
 // LogConfig sets the log's level: debug, info, warn or error.
@@ -122,6 +124,7 @@ func defaultConfig() Config {
 		Mapper:       MapperConfig{MaxBatch: 10000, MessageWindow: 5 * time.Minute},
 		Limits: LimitsConfig{
 			ItemsPerSecond: 20000, Capacity: 200000, BulkItemsPerSecond: 300000, BulkCapacity: 10000000, BulkFrom: 100, MissCost: 10,
+			LoginRequests: 300,
 		},
 		Log: LogConfig{Level: "info"},
 	}

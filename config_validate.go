@@ -42,6 +42,7 @@ func (l *loader) validate(c *Config) {
 	for key, n := range map[string]int{
 		"items_per_second": c.Limits.ItemsPerSecond, "capacity": c.Limits.Capacity, "bulk_items_per_second": c.Limits.BulkItemsPerSecond,
 		"bulk_capacity": c.Limits.BulkCapacity, "bulk_from": c.Limits.BulkFrom, "miss_cost": c.Limits.MissCost,
+		"login_requests": c.Limits.LoginRequests,
 	} {
 		l.expect(n >= 1 && n <= 1_000_000_000, "limits."+key, "expected a number from 1 to 1000000000")
 	}

@@ -26,6 +26,8 @@ type Login struct {
 	Refusals  *audit.Refusals // may be nil
 	Log       *slog.Logger
 	Now       func() time.Time
+
+	Limit *web.ClientLimit // of requests that begin or finish a login; nil: none
 }
 
 // Where a login leads when nothing else was asked for, and where people are asked for a login again.
@@ -38,10 +40,10 @@ const (
 	signedOutPath = "/auth/signed-out"
 )
 
-// Register adds the paths of login and logout.
+// Register adds the paths of login and logout that browsers use.
 func (l *Login) Register(r gin.IRoutes) {
-	r.GET(loginPath+":provider", l.begin)
-	r.GET(web.CallbackPath, l.callback)
+	r.GET(loginPath+":provider", l.limited, l.begin)
+	r.GET(web.CallbackPath, l.limited, l.callback)
 	r.GET(failedPath+":reason", l.showFailure)
 	r.POST("/auth/logout", l.logout)
 	r.GET(signedOutPath, l.showSignedOut)

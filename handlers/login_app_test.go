@@ -70,6 +70,9 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
+// loginRequests is the limit of the tests.
+const loginRequests = 300
+
 // loginApp is the login with everything real around it, and a few pages in the account's place.
 type loginApp struct {
 	t        testing.TB
@@ -122,7 +125,9 @@ func startLoginApp(t testing.TB, db *sqlx.DB, ring *keyring.Ring, clock *testClo
 	if err != nil {
 		t.Fatal(err)
 	}
-	login := &handlers.Login{Sessions: a.sessions, Providers: providers, BaseURL: base, Trail: a.trail, Refusals: a.refusals, Log: log, Now: clock.Now}
+	login := &handlers.Login{Sessions: a.sessions, Providers: providers, BaseURL: base, Trail: a.trail, Refusals: a.refusals, Log: log, Now: clock.Now,
+		Limit: web.NewClientLimit(loginRequests, handlers.LoginWindow, clock.Now),
+	}
 	refused := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	mux := http.NewServeMux()
 	mux.Handle("/", a.sessions.Protect(a.routes(login), refused))

@@ -3,9 +3,7 @@ package handlers
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -22,9 +20,7 @@ type limitedError struct{ wait time.Duration }
 func (e *limitedError) Error() string { return "budget is spent for " + e.seconds() + " seconds" }
 
 // seconds is the value of Retry-After.
-func (e *limitedError) seconds() string {
-	return strconv.Itoa(max(1, int(math.Ceil(e.wait.Seconds()))))
-}
+func (e *limitedError) seconds() string { return seconds(e.wait) }
 
 // pay takes a call's items off the partner's budget. It comes after the signature: nobody else can spend it.
 func (p *PartnerAPI) pay(request *wire.Request, partner keymgr.Partner) error {
