@@ -108,6 +108,9 @@ func (p *Portal) chooseKind(c *gin.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := p.mayChange(ctx, user); err != nil {
+			return err
+		}
 		draft, _ := p.Sessions.Draft(ctx)
 		if draft.Kind != string(kind) {
 			draft = web.Draft{Kind: string(kind)}

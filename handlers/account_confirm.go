@@ -128,6 +128,9 @@ func (p *Portal) confirm(c *gin.Context) error {
 		p.Sessions.ClearDraft(ctx)
 		return stale
 	}
+	if err := p.mayChange(ctx, user); err != nil {
+		return err
+	}
 	return p.change(c, user, draft, fa, now.linked)
 }
 

@@ -49,6 +49,9 @@ func (p *Portal) remove(c *gin.Context) error {
 	if c.PostForm("state") != now.state() {
 		return stale
 	}
+	if err := p.mayChange(ctx, user); err != nil {
+		return err
+	}
 	item := p.item(user)
 	item.FA = mapper.String(now.fa) // the mapper refuses if the link leads elsewhere by now
 	results, err := p.Mapper.Unlink(ctx, actor(ctx, rand.Text()), []mapper.Item{item})

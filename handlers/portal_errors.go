@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,6 +20,8 @@ type explanation struct {
 	texts  []string
 	label  string
 	href   string
+
+	retryAfter time.Duration // 0: not said
 }
 
 func (e *explanation) Error() string { return e.title }
@@ -44,6 +47,9 @@ var (
 // fail shows an error. What is not an explanation is our fault: it is logged, and the person learns nothing but a number.
 func (p *Portal) fail(c *gin.Context, err error) {
 	if e, ok := errors.AsType[*explanation](err); ok {
+		if e.retryAfter > 0 {
+			c.Header("Retry-After", seconds(e.retryAfter))
+		}
 		web.Render(c, e.status, templates.ErrorPage(p.errorView(c.Request, e)))
 		return
 	}
