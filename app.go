@@ -168,7 +168,8 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	login := &handlers.Login{
 		Sessions: sessions, Providers: a.providers, BaseURL: strings.TrimSuffix(a.cfg.BaseURL, "/"),
 		Trail: a.trail, Refusals: a.refusals, Log: a.log, Now: time.Now,
-		Limit: web.NewClientLimit(a.cfg.Limits.LoginRequests, handlers.LoginWindow, time.Now),
+		Limit:          web.NewClientLimit(a.cfg.Limits.LoginRequests, handlers.LoginWindow, time.Now),
+		RefusedLogouts: web.NewClientLimit(a.cfg.Limits.LoginRequests, handlers.LoginWindow, time.Now),
 	}
 	links, history, err := a.mapperOfThePortal()
 	if err != nil {

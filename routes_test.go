@@ -54,3 +54,25 @@ func TestOnboardingCallsAreMounted(t *testing.T) {
 		}
 	}
 }
+
+// The back channel of login providers is mounted outside of sessions and the check for forged forms: a token that is
+// refused is answered as the specification says, also when a browser of another site could have sent it.
+func TestBackchannelLogoutIsMounted(t *testing.T) {
+	d := startDemo(t)
+	r, err := http.NewRequest("POST", d.banner.BaseURL+"/auth/backchannel-logout", strings.NewReader("logout_token=x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusBadRequest || string(body) != `{"error":"invalid_request"}` ||
+		resp.Header.Get("Cache-Control") != "no-store" || len(resp.Cookies()) != 0 {
+		t.Errorf("got %d %s with cookies %v, %v", resp.StatusCode, body, resp.Cookies(), err)
+	}
+}

@@ -27,7 +27,8 @@ type Login struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 
-	Limit *web.ClientLimit // of requests that begin or finish a login; nil: none
+	Limit          *web.ClientLimit // of requests that begin or finish a login; nil: none
+	RefusedLogouts *web.ClientLimit // of logout tokens that are refused; nil: none
 }
 
 // Where a login leads when nothing else was asked for, and where people are asked for a login again.

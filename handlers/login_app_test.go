@@ -126,11 +126,13 @@ func startLoginApp(t testing.TB, db *sqlx.DB, ring *keyring.Ring, clock *testClo
 		t.Fatal(err)
 	}
 	login := &handlers.Login{Sessions: a.sessions, Providers: providers, BaseURL: base, Trail: a.trail, Refusals: a.refusals, Log: log, Now: clock.Now,
-		Limit: web.NewClientLimit(loginRequests, handlers.LoginWindow, clock.Now),
+		Limit:          web.NewClientLimit(loginRequests, handlers.LoginWindow, clock.Now),
+		RefusedLogouts: web.NewClientLimit(loginRequests, handlers.LoginWindow, clock.Now),
 	}
 	refused := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	mux := http.NewServeMux()
 	mux.Handle("/", a.sessions.Protect(a.routes(login), refused))
+	mux.HandleFunc(handlers.BackchannelLogoutPath, login.BackchannelLogout)
 	proxies, err := web.ParseProxies([]string{"127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)

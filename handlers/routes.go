@@ -20,6 +20,7 @@ const partnerPrefix = "/mapper/"
 //	/static/…      files that are the same for everybody
 //	/openapi.yaml  the partner API described
 //	/.well-known/jwks.json  SPAR's public keys
+//	/auth/backchannel-logout  login providers say that somebody logged out there: no sessions, no cookies
 //	everything else: pages, within the browser's session and behind the check for forged forms
 type Routes struct {
 	Partner    *PartnerAPI    // nil where the registry is elsewhere: then nothing of the partner API is here
@@ -35,6 +36,7 @@ func (r Routes) Handler() http.Handler {
 	files := noteRoute(static.Prefix, static.Handler())
 	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused))
 	partner, onboarding, description, keys := pages, pages, pages, pages
+	logout := noteRoute(BackchannelLogoutPath, http.HandlerFunc(r.Login.BackchannelLogout))
 	if r.Partner != nil {
 		partner, description = r.partner(), noteRoute(OpenAPIPath, OpenAPI())
 		keys = noteRoute(JWKSPath, http.HandlerFunc(r.Partner.JWKS))
@@ -52,6 +54,8 @@ func (r Routes) Handler() http.Handler {
 			files.ServeHTTP(w, req)
 		case req.URL.Path == OpenAPIPath:
 			description.ServeHTTP(w, req)
+		case req.URL.Path == BackchannelLogoutPath:
+			logout.ServeHTTP(w, req)
 		case req.URL.Path == JWKSPath:
 			keys.ServeHTTP(w, req)
 		default:
