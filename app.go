@@ -202,7 +202,8 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 			ReceiverIDs: a.cfg.Mapper.ReceiverIDs, MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
 		routes.Admin = &handlers.Admin{
-			Register: a.register, Calls: a.calls, Trail: a.trail, Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate,
+			Register: a.register, Calls: a.calls, Trail: a.trail, Directory: a.directory,
+			Explainer: keymgr.NewLocal(a.register), Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate,
 			Location: time.Local, Now: time.Now, Log: a.log,
 		}
 		routes.KeyManager = a.onboardingAPI(checks)

@@ -23,6 +23,8 @@ type Admin struct {
 	Register       *keymgr.Register
 	Calls          *keymgr.Calls
 	Trail          *audit.Log
+	Directory      Directory
+	Explainer      Explainer
 	Sessions       *web.Sessions
 	Login          *Login
 	Reauthenticate time.Duration  // how old the login behind a change may be
@@ -47,8 +49,31 @@ func (a *Admin) Routes(r gin.IRouter) {
 	look := r.Group("", a.Login.RequireRole(web.Admin, web.Auditor))
 	look.GET(adminPath, a.page(a.showOverview))
 	look.GET(partnersPath, a.page(a.listPartners))
+	look.GET(partnersPath+"/:ref", a.page(a.showPartner))
+	look.GET(partnersPath+"/:ref/try", a.page(a.askTry))
+	look.POST(partnersPath+"/:ref/try", a.page(a.try))
 	look.GET(auditPath, a.page(a.showAudit))
 	look.GET(auditPath+".csv", a.page(a.downloadAudit))
+
+	// Every form has its page at the same path, for a login that is too old leads back there.
+	change := r.Group(partnersPath, a.Login.RequireRole(web.Admin), a.requireFresh)
+	form := func(path string, show, take func(c *gin.Context) error) {
+		change.GET(path, a.page(show))
+		change.POST(path, a.page(take))
+	}
+	form("/"+newPartner, a.askPartner, a.addPartner)
+	form("/:ref/certificate", a.askCertificate, a.checkCertificate)
+	form("/:ref/certificate/add", a.toCertificate, a.addCertificate)
+	form("/:ref/settings", a.askSettings, a.saveSettings)
+	for _, what := range confirmations() {
+		form("/:ref/"+what.key, a.ask(what), a.do(what))
+	}
+	form("/:ref/certificates/:fingerprint/revoke", a.askRevoke, a.revoke)
+}
+
+// requireFresh lets only those change something who logged in a short while ago.
+func (a *Admin) requireFresh(c *gin.Context) {
+	a.Login.RequireFresh(a.Reauthenticate, c.Request.URL.Path)(c)
 }
 
 // page makes a gin handler of ours: what it returns as an error becomes a page.
@@ -85,6 +110,8 @@ func (a *Admin) mayChange(r *http.Request) bool {
 var (
 	adminNotFound = &explanation{status: http.StatusNotFound, title: "error.not_found.title",
 		texts: []string{"error.not_found.text"}, label: "admin.to_overview", href: adminPath}
+	adminStale = &explanation{status: http.StatusConflict, title: "admin.stale.title",
+		texts: []string{"admin.stale.text"}, label: "admin.to_partners", href: partnersPath}
 	adminInternal = &explanation{status: http.StatusInternalServerError, title: "error.internal.title",
 		texts: []string{"error.internal.text"}, label: "admin.to_overview", href: adminPath}
 )

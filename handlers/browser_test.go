@@ -68,15 +68,24 @@ type screen struct {
 
 func (b *browser) send(method, path string, form url.Values) *screen {
 	b.t.Helper()
-	request, err := http.NewRequestWithContext(b.t.Context(), method, b.portal.server.URL+path, strings.NewReader(form.Encode()))
+	contentType := ""
+	if method == http.MethodPost {
+		contentType = "application/x-www-form-urlencoded"
+	}
+	return b.sendAs(method, path, contentType, strings.NewReader(form.Encode()))
+}
+
+func (b *browser) sendAs(method, path, contentType string, sent io.Reader) *screen {
+	b.t.Helper()
+	request, err := http.NewRequestWithContext(b.t.Context(), method, b.portal.server.URL+path, sent)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	for name, values := range b.header {
 		request.Header[name] = values
 	}
-	if method == http.MethodPost {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
 	}
 	response, err := b.client.Do(request)
 	if err != nil {

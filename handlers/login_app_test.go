@@ -161,6 +161,9 @@ func (a *loginApp) routes(login *handlers.Login) http.Handler {
 		a.sessions.SetDraft(c.Request.Context(), web.Draft{Account: "123456"})
 		c.String(http.StatusOK, "kept")
 	})
+	engine.GET("/admin/change", login.RequireRole(web.Admin), login.RequireFresh(15*time.Minute, "/admin/change"), func(c *gin.Context) {
+		c.String(http.StatusOK, "change")
+	})
 	account := engine.Group("/account", login.RequireBeneficiary())
 	account.GET("", func(c *gin.Context) {
 		user, _ := a.sessions.User(c.Request.Context())

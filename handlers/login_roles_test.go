@@ -184,3 +184,38 @@ func TestAccessTokenOfRFC9068(t *testing.T) {
 		t.Errorf("got %s", text)
 	}
 }
+
+// A change asks for a login that is young enough, leads back to it, and takes no other person's login for it.
+func TestStaffLogInAgain(t *testing.T) {
+	a, p := newStaffLogin(t, nil)
+	p.Twist(oidctest.Twist{IDToken: func(_, claims object) { claims["realm_access"] = realm("spar-admin") }})
+	browser := newBrowser(t)
+	if status, text, at := a.page(browser, "/admin/change?a=b"); status != http.StatusOK || text != "change" || at != "/admin/change?a=b" {
+		t.Fatalf("first login: got %d %q at %s", status, text, at)
+	}
+	a.clock.Advance(14 * time.Minute)
+	if _, text, _ := a.page(browser, "/admin/change"); text != "change" || len(p.Requests(oidctest.Authorize)) != 1 {
+		t.Errorf("after 14 minutes: got %q, or had to log in", text)
+	}
+	a.clock.Advance(2 * time.Minute)
+	if status, text, at := a.page(browser, "/admin/change?a=b"); status != http.StatusOK || text != "change" || at != "/admin/change?a=b" {
+		t.Errorf("after 16 minutes: got %d %q at %s", status, text, at)
+	}
+	requests := p.Requests(oidctest.Authorize)
+	if q := requests[len(requests)-1].Query; len(requests) != 2 || q.Get("prompt") != "login" || q.Get("max_age") == "" {
+		t.Errorf("authorization request: %v", q)
+	}
+	a.clock.Advance(16 * time.Minute)
+	p.Twist(oidctest.Twist{IDToken: func(_, claims object) {
+		claims["realm_access"], claims["auth_time"] = realm("spar-admin"), a.clock.Now().Add(-time.Hour).Unix()
+	}})
+	if _, text, _ := a.page(browser, "/admin/change"); text == "change" {
+		t.Error("a login an hour ago counts as a new one")
+	}
+	// Whoever has lost the role meanwhile loses it with the next login.
+	p.Twist(oidctest.Twist{IDToken: func(_, claims object) { claims["realm_access"] = realm("offline_access") }})
+	a.page(browser, "/admin/change")
+	if status, _, _ := a.page(browser, "/admin/change"); status != http.StatusForbidden {
+		t.Errorf("without the role: got %d", status)
+	}
+}

@@ -103,3 +103,153 @@ type AuditView struct {
 	End      string // which event is the last one
 	Hash     string // its hash
 }
+
+// Problems are the messages at this field and at others, for the error summary.
+func (f Field) Problems(others ...Field) []Problem {
+	var list []Problem
+	for _, field := range append([]Field{f}, others...) {
+		if field.Error != "" {
+			list = append(list, Problem{Target: field.Name, Text: field.Error})
+		}
+	}
+	return list
+}
+
+// StepView is one step of an onboarding.
+type StepView struct {
+	Label   string
+	Done    bool
+	Current bool
+}
+
+// Action leads to something that can be done.
+type Action struct {
+	Label string
+	Href  string
+}
+
+// CertificateView is one certificate of a partner.
+type CertificateView struct {
+	State       Mark
+	Note        string
+	Short       string // the beginning of the fingerprint, to tell one from another
+	Fingerprint []string
+	Rows        []Row
+	RevokeHref  string // empty: it cannot be revoked here
+}
+
+// PartnerView is everything about one partner.
+type PartnerView struct {
+	Page
+	Path           string
+	Name           string
+	Reference      string
+	State          Mark
+	MayChange      bool
+	NextHref       string // the step of the onboarding that comes next; empty: it is over
+	NextLabel      string
+	Warning        string
+	Actions        []Action
+	Settings       []Row
+	Certificates   []CertificateView
+	AddCertificate string
+	CallsHeading   string
+	Calls          Table
+	Refusals       Table
+	Events         Table
+	AllEvents      string
+}
+
+// ConfirmView asks before something that matters.
+type ConfirmView struct {
+	Page
+	BackHref    string
+	Problem     string
+	Heading     string
+	Paragraphs  []string
+	Rows        []Row
+	Fingerprint []string
+	Action      string
+	Confirm     string
+	Final       bool // it cannot be undone, or stops a partner's calls
+}
+
+// NewPartnerView asks for a new partner's name and reference id.
+type NewPartnerView struct {
+	Page
+	Steps     []StepView
+	Name      Field
+	Reference Field
+}
+
+// CertificateFormView takes a certificate.
+type CertificateFormView struct {
+	Page
+	BackHref  string
+	Steps     []StepView
+	Heading   string
+	Action    string
+	File      Field
+	Text      Field
+	Algorithm Select
+	Until     Field // end of the overlap; without a name where there is nothing to overlap with
+}
+
+// CertificateCheckView shows a certificate before it is added.
+type CertificateCheckView struct {
+	Page
+	BackHref    string
+	Steps       []StepView
+	Action      string
+	Upload      string // base64 of what was uploaded, to be judged once more
+	Algorithm   string
+	Until       string
+	Problem     string
+	Fingerprint []string
+	Rows        []Row
+	Compared    Checks
+}
+
+// SettingsView asks what a partner may do.
+type SettingsView struct {
+	Page
+	BackHref      string
+	Steps         []StepView
+	Heading       string
+	Action        string
+	Seen          string // names the state shown, so that nobody else's change is overwritten
+	Problems      []Problem
+	Name          Field
+	Permissions   Checks
+	Scope         Checks
+	ProvidersOpen bool
+	Providers     Checks
+	Callback      Field
+	Submit        string
+}
+
+// TrialStep is one step of a validation.
+type TrialStep struct {
+	Title  string
+	State  Mark
+	Detail string
+	Rows   []Row
+	Tables []Table
+}
+
+// TryView shows how the signature of a message is validated.
+type TryView struct {
+	Page
+	BackHref  string
+	Action    string
+	Signature Field
+	Body      Field
+	File      Field
+	Tried     bool
+	Verified  bool
+	Verdict   string
+	Detail    string
+	Hints     []string
+	Notes     []string
+	Trial     []TrialStep
+}
