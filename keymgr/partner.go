@@ -26,6 +26,9 @@ var (
 	ErrTooManyCertificates = fmt.Errorf("a partner holds at most %d valid certificates at once", maxCertificates)
 	ErrKeyInUse            = errors.New("this public key belongs to another partner")
 	ErrKeyRevoked          = errors.New("this public key was revoked and cannot come back")
+	ErrNeedsApproval       = errors.New("this has to be prepared by one person and approved by another")
+	ErrSamePerson          = errors.New("whoever prepared a change cannot approve it")
+	ErrDecided             = errors.New("this change was approved or withdrawn already")
 )
 
 // referenceID is what a reference id looks like: safe in a log line, a file name and a URL.

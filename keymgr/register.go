@@ -23,6 +23,7 @@ type Register struct {
 	trail       *audit.Log
 	now         func() time.Time
 	policy      Policy
+	twoPersons  bool         // who prepares what lets a partner do more is not who approves it
 	changes     atomic.Int64 // how often this process may have changed the tables; lets a cache notice
 }
 
@@ -44,11 +45,15 @@ func WithPolicy(p Policy) Option { return func(r *Register) { r.policy = p } }
 
 // Add registers a partner, optionally with its first certificate (PEM or DER); times and Certificates of p are ignored.
 // The errors are [ErrInvalid], [ErrExists], also for an id that only differs in case or punctuation from a registered
-// one, [ErrNoCertificate] for an active partner without certificate, and those of [Register.AddCertificate].
+// one, [ErrNoCertificate] for an active partner without certificate, [ErrNeedsApproval] for an active partner where two
+// persons are wanted, and those of [Register.AddCertificate].
 func (r *Register) Add(ctx context.Context, by audit.Actor, p Partner, certificate []byte, options ...CertificateOption) (Partner, error) {
 	p, err := p.checked()
 	if err != nil {
 		return Partner{}, err
+	}
+	if p.Status == Active && r.wantsApproval(by) {
+		return Partner{}, ErrNeedsApproval
 	}
 	now := r.now()
 	p.CreatedAt, p.ChangedAt, p.Certificates = now, now, nil
@@ -112,7 +117,11 @@ func (r *Register) insertPartner(ctx context.Context, tx *sqlx.Tx, p Partner) er
 
 // Get returns a partner with its certificates, or [ErrNotFound]. The reference id matches byte for byte.
 func (r *Register) Get(ctx context.Context, reference string) (Partner, error) {
-	partners, err := r.query(ctx, selectPartners+` AND p.reference_id = ?`+orderPartners, r.application, reference)
+	return r.get(ctx, r.db, reference)
+}
+
+func (r *Register) get(ctx context.Context, in sqlx.QueryerContext, reference string) (Partner, error) {
+	partners, err := r.query(ctx, in, selectPartners+` AND p.reference_id = ?`+orderPartners, r.application, reference)
 	if err != nil {
 		return Partner{}, err
 	}
@@ -124,7 +133,7 @@ func (r *Register) Get(ctx context.Context, reference string) (Partner, error) {
 
 // List returns all partners with their certificates, by reference id.
 func (r *Register) List(ctx context.Context) ([]Partner, error) {
-	return r.query(ctx, selectPartners+orderPartners, r.application)
+	return r.query(ctx, r.db, selectPartners+orderPartners, r.application)
 }
 
 // listAll returns all there is to verify with.
@@ -137,11 +146,14 @@ func (r *Register) listAll(ctx context.Context) ([]Partner, []TrustAnchor, error
 	return partners, anchors, err
 }
 
-// SetStatus activates or suspends a partner: [ErrNotFound], [ErrInvalid], or [ErrNoCertificate] for one that cannot be
-// active. A partner never becomes a draft again.
+// SetStatus activates or suspends a partner: [ErrNotFound], [ErrInvalid], [ErrNoCertificate] for one that cannot be
+// active, or [ErrNeedsApproval] for one that another person must activate. A partner never becomes a draft again.
 func (r *Register) SetStatus(ctx context.Context, by audit.Actor, reference string, status Status) error {
-	if status != Active && status != Suspended {
+	switch {
+	case status != Active && status != Suspended:
 		return fmt.Errorf("%w status %.40q: expected active or suspended", ErrInvalid, status)
+	case status == Active && r.wantsApproval(by):
+		return ErrNeedsApproval
 	}
 	now := r.now()
 	err := r.change(ctx, func(tx *sqlx.Tx) error {
@@ -149,18 +161,11 @@ func (r *Register) SetStatus(ctx context.Context, by audit.Actor, reference stri
 		if err != nil {
 			return err
 		}
-		if status == Active {
-			if err := r.requireCertificate(ctx, tx, reference, now); err != nil {
-				return err
-			}
-		}
-		if _, err := tx.ExecContext(ctx, tx.Rebind(`
-			UPDATE partners
-			SET status = ?
-			WHERE application = ? AND reference_id = ?`), status, r.application, reference); err != nil {
+		event, err := r.setStatus(ctx, tx, by, reference, before.Status, status, now)
+		if err != nil {
 			return err
 		}
-		return r.trail.Write(ctx, tx, statusEvent(by, reference, before.Status, status))
+		return r.trail.Write(ctx, tx, event)
 	})
 	if err != nil {
 		return fmt.Errorf("set status of partner: %w", err)
@@ -168,26 +173,46 @@ func (r *Register) SetStatus(ctx context.Context, by audit.Actor, reference stri
 	return nil
 }
 
-// Permit replaces what a partner may do; none is allowed. The errors are [ErrNotFound], and [ErrInvalid] that names an
-// unknown permission.
+func (r *Register) setStatus(ctx context.Context, tx *sqlx.Tx, by audit.Actor, reference string, before, status Status, now time.Time) (audit.Event, error) {
+	if status == Active {
+		if err := r.requireCertificate(ctx, tx, reference, now); err != nil {
+			return audit.Event{}, err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, tx.Rebind(`
+		UPDATE partners
+		SET status = ?
+		WHERE application = ? AND reference_id = ?`), status, r.application, reference); err != nil {
+		return audit.Event{}, fmt.Errorf("update status: %w", err)
+	}
+	return statusEvent(by, reference, before, status), nil
+}
+
+// Permit replaces what a partner may do; none is allowed. The errors are [ErrNotFound], [ErrInvalid] that names an
+// unknown permission, and [ErrNeedsApproval] where two persons are wanted and an active partner would be able to do more.
 func (r *Register) Permit(ctx context.Context, by audit.Actor, reference string, permissions []Permission) error {
 	permissions, err := checkedPermissions(permissions)
 	if err != nil {
 		return err
 	}
-	now := r.now()
 	err = r.change(ctx, func(tx *sqlx.Tx) error {
-		before, err := r.touch(ctx, tx, reference, now)
+		before, err := r.lock(ctx, tx, reference)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, tx.Rebind(`
-			UPDATE partners
-			SET permissions = ?
-			WHERE application = ? AND reference_id = ?`), join(permissions, ","), r.application, reference); err != nil {
+		s := before.Settings()
+		s.Permissions = permissions
+		if err := r.mayConfigure(by, before, s); err != nil {
 			return err
 		}
-		return r.trail.Write(ctx, tx, permitEvent(by, reference, before.Permissions, join(permissions, ",")))
+		events, err := r.configure(ctx, tx, by, before, s)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 { // somebody confirmed what was so already
+			events = []audit.Event{permitEvent(by, reference, join(permissions, ","), join(permissions, ","))}
+		}
+		return r.trail.Write(ctx, tx, events...)
 	})
 	if err != nil {
 		return fmt.Errorf("set permissions of partner: %w", err)
@@ -215,8 +240,7 @@ func (r *Register) change(ctx context.Context, do func(tx *sqlx.Tx) error) error
 
 // state is what a partner's row held before a change, for the audit event.
 type state struct {
-	Status      Status `db:"status"`
-	Permissions string `db:"permissions"`
+	Status Status `db:"status"`
 }
 
 // touch marks a partner as changed and returns its state. It comes first in every change, for it also locks the row until
@@ -227,7 +251,7 @@ func (r *Register) touch(ctx context.Context, tx *sqlx.Tx, reference string, now
 		UPDATE partners
 		SET changed_at = ?
 		WHERE application = ? AND reference_id = ?
-		RETURNING status, permissions`), now.UnixMilli(), r.application, reference)
+		RETURNING status`), now.UnixMilli(), r.application, reference)
 	if errors.Is(err, sql.ErrNoRows) {
 		return state{}, ErrNotFound
 	}
@@ -269,9 +293,9 @@ type partnerRow struct {
 	RevokedAt   sql.NullInt64  `db:"revoked_at"`
 }
 
-func (r *Register) query(ctx context.Context, query string, args ...any) ([]Partner, error) {
+func (r *Register) query(ctx context.Context, in sqlx.QueryerContext, query string, args ...any) ([]Partner, error) {
 	var rows []partnerRow
-	if err := r.db.SelectContext(ctx, &rows, r.db.Rebind(query), args...); err != nil {
+	if err := sqlx.SelectContext(ctx, in, &rows, r.db.Rebind(query), args...); err != nil {
 		return nil, fmt.Errorf("read partners: %w", err)
 	}
 	var partners []Partner
@@ -325,7 +349,7 @@ func (row partnerRow) certificate() Certificate {
 func IsRefusal(err error) bool {
 	for _, known := range []error{
 		ErrNotFound, ErrExists, ErrInvalid, ErrNoCertificate, ErrTooManyCertificates, ErrKeyInUse, ErrKeyRevoked,
-		ErrCertificate, ErrPrivateKey, ErrStale,
+		ErrCertificate, ErrPrivateKey, ErrStale, ErrNeedsApproval, ErrSamePerson, ErrDecided,
 	} {
 		if errors.Is(err, known) {
 			return true

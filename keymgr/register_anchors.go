@@ -81,6 +81,10 @@ func (r *Register) RemoveTrustAnchor(ctx context.Context, by audit.Actor, finger
 
 // TrustAnchors returns the authorities whose certificates partners may have, in the order they were added.
 func (r *Register) TrustAnchors(ctx context.Context) ([]TrustAnchor, error) {
+	return r.trustAnchors(ctx, r.db)
+}
+
+func (r *Register) trustAnchors(ctx context.Context, in sqlx.QueryerContext) ([]TrustAnchor, error) {
 	var rows []struct {
 		Fingerprint string `db:"fingerprint"`
 		Name        string `db:"name"`
@@ -89,7 +93,7 @@ func (r *Register) TrustAnchors(ctx context.Context) ([]TrustAnchor, error) {
 		NotAfter    int64  `db:"not_after"`
 		AddedAt     int64  `db:"added_at"`
 	}
-	if err := r.db.SelectContext(ctx, &rows, r.db.Rebind(`
+	if err := sqlx.SelectContext(ctx, in, &rows, r.db.Rebind(`
 		SELECT fingerprint, name, der, not_before, not_after, added_at
 		FROM trust_anchors
 		WHERE application = ?

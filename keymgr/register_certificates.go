@@ -51,25 +51,41 @@ func newOffer(options []CertificateOption) offer {
 	return o
 }
 
+func (o offer) check() error {
+	if o.overlap < 0 || o.overlap > MaxOverlap {
+		return fmt.Errorf("%w overlap: expected at most %d days", ErrInvalid, days(MaxOverlap))
+	}
+	return nil
+}
+
 // AddCertificate gives a partner one more certificate, PEM with its issuers behind it or DER, with which its signatures
 // verify at once. It is the successor of the older ones, which verify beside it for the overlap and are refused
 // afterwards as [Replaced], unless options say otherwise. A public key is one partner's for ever, and a revoked one never
 // comes back. The errors are [ErrNotFound], [ErrInvalid] for the options, [ErrExists], [ErrTooManyCertificates],
-// [ErrKeyInUse], [ErrKeyRevoked] and those of [Register.Inspect].
+// [ErrKeyInUse], [ErrKeyRevoked], [ErrNeedsApproval] for an active partner where two persons are wanted, and those of
+// [Register.Inspect].
 func (r *Register) AddCertificate(ctx context.Context, by audit.Actor, reference string, certificate []byte, options ...CertificateOption) (Certificate, error) {
 	now, o := r.now(), newOffer(options)
-	if o.overlap < 0 || o.overlap > MaxOverlap {
-		return Certificate{}, fmt.Errorf("%w overlap: expected at most %d days", ErrInvalid, days(MaxOverlap))
+	if err := o.check(); err != nil {
+		return Certificate{}, err
 	}
 	c, err := r.judge(ctx, by, certificate, o.algorithm, now)
 	if err != nil {
 		return Certificate{}, err
 	}
 	err = r.change(ctx, func(tx *sqlx.Tx) error {
-		if _, err := r.touch(ctx, tx, reference, now); err != nil {
+		before, err := r.touch(ctx, tx, reference, now)
+		if err != nil {
 			return err
 		}
-		return r.addCertificate(ctx, tx, by, reference, c, o, now)
+		if before.Status == Active && r.wantsApproval(by) {
+			return ErrNeedsApproval
+		}
+		event, err := r.addCertificate(ctx, tx, by, reference, c, o, now)
+		if err != nil {
+			return err
+		}
+		return r.trail.Write(ctx, tx, event)
 	})
 	if err != nil {
 		return Certificate{}, fmt.Errorf("add certificate: %w", err)
@@ -78,9 +94,9 @@ func (r *Register) AddCertificate(ctx context.Context, by audit.Actor, reference
 	return c, nil
 }
 
-func (r *Register) addCertificate(ctx context.Context, tx *sqlx.Tx, by audit.Actor, reference string, c Certificate, o offer, now time.Time) error {
+func (r *Register) addCertificate(ctx context.Context, tx *sqlx.Tx, by audit.Actor, reference string, c Certificate, o offer, now time.Time) (audit.Event, error) {
 	if err := r.insertCertificate(ctx, tx, reference, c, now); err != nil {
-		return err
+		return audit.Event{}, err
 	}
 	event := certificateEvent(by, reference, c)
 	if !o.beside {
@@ -90,11 +106,11 @@ func (r *Register) addCertificate(ctx context.Context, tx *sqlx.Tx, by audit.Act
 		}
 		end = end.Add(o.overlap)
 		if err := r.endOthers(ctx, tx, reference, c, end, now); err != nil {
-			return err
+			return audit.Event{}, err
 		}
 		event.Detail["others_valid_to"] = end.UTC().Format(time.RFC3339)
 	}
-	return r.trail.Write(ctx, tx, event)
+	return event, nil
 }
 
 // endOthers sets when the partner's other certificates end, unless they end before.
@@ -119,6 +135,11 @@ func (r *Register) Inspect(ctx context.Context, upload []byte, algorithm string)
 }
 
 func (r *Register) judge(ctx context.Context, by audit.Actor, upload []byte, algorithm string, now time.Time) (Certificate, error) {
+	return r.judgeIn(ctx, r.db, by, upload, algorithm, now)
+}
+
+// judgeIn is judge within a transaction, which must not wait for another connection.
+func (r *Register) judgeIn(ctx context.Context, in sqlx.QueryerContext, by audit.Actor, upload []byte, algorithm string, now time.Time) (Certificate, error) {
 	policy := r.policy
 	if by.Kind == audit.System { // SPAR's own certificates, which it makes itself
 		policy.SelfSigned, policy.MaxValidity = true, 10*366*24*time.Hour
@@ -131,7 +152,7 @@ func (r *Register) judge(ctx context.Context, by audit.Actor, upload []byte, alg
 	if err != nil || isSelfIssued(leaf) {
 		return c, err
 	}
-	anchors, err := r.TrustAnchors(ctx)
+	anchors, err := r.trustAnchors(ctx, in)
 	if err != nil {
 		return Certificate{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -29,11 +30,10 @@ func (p Partner) Settings() Settings {
 var ErrStale = errors.New("the partner was changed in the meantime")
 
 // Configure replaces the settings of a partner, provided that it is still the one that was read: its ChangedAt is seen.
-// The errors are [ErrNotFound], [ErrStale], and [ErrInvalid] that names what is wrong.
+// The errors are [ErrNotFound], [ErrStale], [ErrInvalid] that names what is wrong, and [ErrNeedsApproval] where two persons
+// are wanted and an active partner would be able to do more, or in another way.
 func (r *Register) Configure(ctx context.Context, by audit.Actor, reference string, s Settings, seen time.Time) error {
-	p, err := Partner{
-		ReferenceID: reference, Name: s.Name, Permissions: s.Permissions, FAProviders: s.FAProviders, CallbackURL: s.CallbackURL,
-	}.checked()
+	s, err := s.checked(reference)
 	if err != nil {
 		return err
 	}
@@ -43,19 +43,58 @@ func (r *Register) Configure(ctx context.Context, by audit.Actor, reference stri
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, tx.Rebind(`
-			UPDATE partners
-			SET name = ?, permissions = ?, fa_providers = ?, callback_url = ?
-			WHERE application = ? AND reference_id = ?`),
-			p.Name, join(p.Permissions, ","), join(p.FAProviders, ","), p.CallbackURL, r.application, reference); err != nil {
+		if err := r.mayConfigure(by, before, s); err != nil {
 			return err
 		}
-		return r.trail.Write(ctx, tx, settingsEvents(by, before, p)...)
+		events, err := r.configure(ctx, tx, by, before, s)
+		if err != nil {
+			return err
+		}
+		return r.trail.Write(ctx, tx, events...)
 	})
 	if err != nil {
 		return fmt.Errorf("configure partner: %w", err)
 	}
 	return nil
+}
+
+func (s Settings) checked(reference string) (Settings, error) {
+	p, err := Partner{
+		ReferenceID: reference, Name: s.Name, Permissions: s.Permissions, FAProviders: s.FAProviders, CallbackURL: s.CallbackURL,
+	}.checked()
+	return p.Settings(), err
+}
+
+// mayConfigure wants a second person, if the register does, unless an active partner only loses permissions.
+func (r *Register) mayConfigure(by audit.Actor, before Partner, s Settings) error {
+	gained := slices.ContainsFunc(s.Permissions, func(p Permission) bool { return !slices.Contains(before.Permissions, p) })
+	same := slices.Equal(before.FAProviders, s.FAProviders) && before.CallbackURL == s.CallbackURL && before.Name == s.Name
+	if before.Status == Active && r.wantsApproval(by) && (gained || !same) {
+		return ErrNeedsApproval
+	}
+	return nil
+}
+
+// configure replaces the settings of a partner that this transaction has locked.
+func (r *Register) configure(ctx context.Context, tx *sqlx.Tx, by audit.Actor, before Partner, s Settings) ([]audit.Event, error) {
+	if _, err := tx.ExecContext(ctx, tx.Rebind(`
+		UPDATE partners
+		SET name = ?, permissions = ?, fa_providers = ?, callback_url = ?
+		WHERE application = ? AND reference_id = ?`),
+		s.Name, join(s.Permissions, ","), join(s.FAProviders, ","), s.CallbackURL, r.application, before.ReferenceID); err != nil {
+		return nil, fmt.Errorf("update settings: %w", err)
+	}
+	after := Partner{ReferenceID: before.ReferenceID, Name: s.Name, Permissions: s.Permissions, FAProviders: s.FAProviders, CallbackURL: s.CallbackURL}
+	return settingsEvents(by, before, after), nil
+}
+
+// lock returns a partner with its certificates, which stays as it is until the end of the transaction, and marks it as
+// changed.
+func (r *Register) lock(ctx context.Context, tx *sqlx.Tx, reference string) (Partner, error) {
+	if _, err := r.touch(ctx, tx, reference, r.now()); err != nil {
+		return Partner{}, err
+	}
+	return r.get(ctx, tx, reference)
 }
 
 // touchUnchanged is [Register.touch] of a partner that nobody changed since it was seen.

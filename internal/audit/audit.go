@@ -58,6 +58,9 @@ const (
 	TrustAnchorAdd    = "trust_anchor.add"
 	TrustAnchorRemove = "trust_anchor.remove"
 
+	ChangePrepare  = "change.prepare" // once approved, it is recorded as what it is
+	ChangeWithdraw = "change.withdraw"
+
 	Link   = "link"
 	Update = "update"
 	Unlink = "unlink"
