@@ -19,6 +19,9 @@ type partnerCommand struct {
 	Suspend     partnerSuspendCommand     `cmd:"" help:"Refuse everything a partner sends, from now on."`
 	Activate    partnerActivateCommand    `cmd:"" help:"Accept what a partner sends, from now on."`
 	Permit      partnerPermitCommand      `cmd:"" help:"Replace what a partner may do."`
+	Pending     partnerPendingCommand     `cmd:"" help:"List what waits for another person's approval."`
+	Approve     partnerApproveCommand     `cmd:"" help:"Approve what another person prepared."`
+	Withdraw    partnerWithdrawCommand    `cmd:"" help:"Give up what somebody prepared."`
 	Certificate partnerCertificateCommand `cmd:"" help:"Add or revoke a partner's certificates."`
 }
 
@@ -110,6 +113,10 @@ func (a partnerAddCommand) Run(c *console) error {
 		status = keymgr.Draft
 	}
 	return c.changeRegister(func(register *keymgr.Register) error {
+		waits := status == keymgr.Active && register.WantsTwoPersons()
+		if waits {
+			status = keymgr.Draft
+		}
 		partner, err := register.Add(c.ctx, c.actor(), keymgr.Partner{
 			ReferenceID: a.Reference, Name: a.Name, Status: status, Permissions: permissions,
 			CallbackURL: a.CallbackURL, FAProviders: a.FAProvider,
@@ -124,7 +131,10 @@ func (a partnerAddCommand) Run(c *console) error {
 				return err
 			}
 		}
-		return nil
+		if waits {
+			_, err = c.prepare(register, keymgr.ErrNeedsApproval, keymgr.Change{Reference: partner.ReferenceID, Kind: keymgr.ChangeActivate})
+		}
+		return err
 	})
 }
 
@@ -148,7 +158,8 @@ func (a partnerActivateCommand) Run(c *console) error { return c.setStatus(a.Ref
 
 func (c *console) setStatus(reference string, status keymgr.Status) error {
 	return c.changeRegister(func(register *keymgr.Register) error {
-		if err := register.SetStatus(c.ctx, c.actor(), reference, status); err != nil {
+		err := register.SetStatus(c.ctx, c.actor(), reference, status)
+		if prepared, err := c.prepare(register, err, keymgr.Change{Reference: reference, Kind: keymgr.ChangeActivate}); prepared || err != nil {
 			return err
 		}
 		fmt.Fprintf(c.stdout, "%s is %s\n", reference, status)
@@ -171,12 +182,27 @@ func (p partnerPermitCommand) Run(c *console) error {
 		return err
 	}
 	return c.changeRegister(func(register *keymgr.Register) error {
-		if err := register.Permit(c.ctx, c.actor(), p.Reference, permissions); err != nil {
+		err := register.Permit(c.ctx, c.actor(), p.Reference, permissions)
+		if errors.Is(err, keymgr.ErrNeedsApproval) {
+			return c.preparePermit(register, p.Reference, permissions)
+		}
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(c.stdout, "%s may: %s\n", p.Reference, listed(permissions))
 		return nil
 	})
+}
+
+func (c *console) preparePermit(register *keymgr.Register, reference string, permissions []keymgr.Permission) error {
+	partner, err := register.Get(c.ctx, reference)
+	if err != nil {
+		return err
+	}
+	settings := partner.Settings()
+	settings.Permissions = permissions
+	_, err = c.prepare(register, keymgr.ErrNeedsApproval, keymgr.Change{Reference: reference, Kind: keymgr.ChangeConfigure, Settings: settings})
+	return err
 }
 
 type certificateAddCommand struct {
@@ -218,7 +244,10 @@ func (a certificateAddCommand) Run(c *console) error {
 	}
 	return c.changeRegister(func(register *keymgr.Register) error {
 		added, err := register.AddCertificate(c.ctx, c.actor(), a.Reference, certificate, a.options()...)
-		if err != nil {
+		if prepared, err := c.prepare(register, err, keymgr.Change{
+			Reference: a.Reference, Kind: keymgr.ChangeCertificate, Certificate: certificate,
+			Algorithm: a.Algorithm, Overlap: time.Duration(a.Overlap), Beside: a.Keep,
+		}); prepared || err != nil {
 			return err
 		}
 		c.printAddedCertificate(added)

@@ -22,9 +22,15 @@ type Config struct {
 	LoginProviders []LoginProvider    `koanf:"login_providers"`
 	KeyManager     KeyManager         `koanf:"key_manager"`
 	Certificates   CertificatesConfig `koanf:"certificates"`
+	Onboarding     OnboardingConfig   `koanf:"onboarding"`
 	Mapper         MapperConfig       `koanf:"mapper"`
 	Limits         LimitsConfig       `koanf:"limits"`
 	Log            LogConfig          `koanf:"log"`
+}
+
+// OnboardingConfig is about how partners are let in.
+type OnboardingConfig struct {
+	TwoPerson bool `koanf:"two_person"` // one prepares what lets a partner do more, another approves it
 }
 
 // TLSConfig names PEM files; both or none.

@@ -76,7 +76,7 @@ func (c Config) register(db *sqlx.DB, trail *audit.Log) (*keymgr.Register, error
 	if err != nil {
 		return nil, err
 	}
-	return keymgr.NewRegister(db, c.Application, trail, time.Now, keymgr.WithPolicy(policy)), nil
+	return keymgr.NewRegister(db, c.Application, trail, time.Now, keymgr.WithPolicy(policy), keymgr.WithTwoPersons(c.Onboarding.TwoPerson)), nil
 }
 
 // parseDuration reads what Go does, and whole days such as 825d.
