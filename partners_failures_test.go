@@ -168,8 +168,8 @@ func callWithOtherKeys(t *testing.T, r *reader) {
 // addTo has the folder's certificate registered under another reference id.
 func (r *reader) addTo(t *testing.T, reference string) {
 	t.Helper()
-	host := strings.Replace(r.commands(t, "2. Send the certificate, compare the fingerprint")[1], "BANK-C", reference, 1)
-	if stdout, stderr, err := r.sh(t, r.registry, host); err != nil {
+	host := strings.Join(r.commands(t, "2. Send the certificate, compare the fingerprint")[1:], "")
+	if stdout, stderr, err := r.sh(t, r.registry, strings.ReplaceAll(host, "BANK-C", reference)); err != nil {
 		t.Fatalf("%v\n%s%s", err, stdout, stderr)
 	}
 	if !r.becomes(t, http.StatusOK, "key.pem", reference) {
