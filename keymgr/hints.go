@@ -77,8 +77,9 @@ func (l *Local) hints(x examination, m Signed) []Hint {
 // repair undoes mistakes in the writing of the token.
 func repair(value string, found map[string]bool) (token, bool) {
 	clean := strings.TrimSpace(value)
-	if rest, ok := strings.CutPrefix(strings.ToLower(clean), "signature:"); ok {
-		clean, found["header_name"] = strings.TrimSpace(clean[len(clean)-len(rest):]), true
+	const name = "Signature:"
+	if len(clean) >= len(name) && strings.EqualFold(clean[:len(name)], name) {
+		clean, found["header_name"] = strings.TrimSpace(clean[len(name):]), true
 	}
 	if trimmed := strings.Trim(clean, `"'`+" \t\r\n"); trimmed != clean || clean != value && !found["header_name"] {
 		clean, found["quotes"] = trimmed, true
