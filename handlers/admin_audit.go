@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,25 +135,28 @@ func auditQuery(asked url.Values, before int64) string {
 	return q.Encode()
 }
 
-// events is a table of the audit log. On the page of a partner, what was done to it needs no word about whom.
+// events is a table of the audit log. On the page of a partner, nothing says again what it was done to.
 func (a *Admin) events(ctx context.Context, entries []audit.Entry, partner string) templates.Table {
 	table := templates.Table{
 		Caption: i18n.T(ctx, "admin.audit.title"), Empty: i18n.T(ctx, "admin.audit.none"),
 		Columns: columns(ctx, "event", "target", "who", "change"),
+	}
+	if partner != "" {
+		table.Columns = slices.Delete(table.Columns, 1, 2)
 	}
 	for _, e := range entries {
 		change := e.After
 		if e.Before != "" {
 			change = i18n.T(ctx, "admin.audit.change", "before", e.Before, "after", e.After)
 		}
-		target := templates.Cell{Text: e.Target}
-		if e.Target == partner {
-			target.Text = i18n.T(ctx, "admin.audit.this_partner")
-		}
-		table.Rows = append(table.Rows, []templates.Cell{
+		row := []templates.Cell{
 			{Text: actionText(ctx, e.Action), Detail: a.exactly(ctx, e.At) + " · " + strconv.FormatInt(e.Seq, 10)},
-			target, a.who(ctx, e.Actor), {Text: change, Detail: e.DetailText()},
-		})
+			{Text: e.Target}, a.who(ctx, e.Actor), {Text: change, Detail: e.DetailText()},
+		}
+		if partner != "" {
+			row = slices.Delete(row, 1, 2)
+		}
+		table.Rows = append(table.Rows, row)
 	}
 	return table
 }

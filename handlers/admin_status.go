@@ -94,6 +94,12 @@ func (a *Admin) renderConfirmation(c *gin.Context, status int, what confirmation
 		BackHref: partnerPath(p.ReferenceID), Problem: problem, Heading: heading, Paragraphs: []string{i18n.T(ctx, "admin."+what.key+".text")},
 		Action: partnerPath(p.ReferenceID, what.key), Confirm: i18n.T(ctx, "admin."+what.key+".confirm"), Final: what.final,
 	}
+	if what.key == "activate" {
+		view.Steps = a.steps(ctx, p, what.key)
+	}
+	if what.final && p.ReferenceID == SelfService {
+		view.Paragraphs = append(view.Paragraphs, i18n.T(ctx, "admin.portal_itself"))
+	}
 	if what.rows != nil {
 		rows, err := what.rows(a, ctx, p)
 		if err != nil {
@@ -143,6 +149,9 @@ func (a *Admin) askRevoke(c *gin.Context) error {
 	}
 	if left := usable(p, a.Now()); p.Status == keymgr.Active && len(left) == 1 && left[0].Fingerprint == certificate.Fingerprint {
 		view.Paragraphs = append(view.Paragraphs, i18n.T(ctx, "admin.revoke.last"))
+	}
+	if p.ReferenceID == SelfService {
+		view.Paragraphs = append(view.Paragraphs, i18n.T(ctx, "admin.portal_itself"))
 	}
 	web.Render(c, http.StatusOK, templates.ConfirmPage(view))
 	return nil

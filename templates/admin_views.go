@@ -164,6 +164,7 @@ type PartnerView struct {
 type ConfirmView struct {
 	Page
 	BackHref    string
+	Steps       []StepView
 	Problem     string
 	Heading     string
 	Paragraphs  []string

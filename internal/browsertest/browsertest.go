@@ -207,6 +207,12 @@ func (t *Tab) Type(selector, text string) {
 	t.do("type into "+selector, chromedp.KeyEvent(text))
 }
 
+// Choose chooses a file for a field.
+func (t *Tab) Choose(selector, path string) {
+	t.tb.Helper()
+	t.do("choose a file for "+selector, chromedp.SetUploadFiles(chromedp.CSS(selector), []string{path}))
+}
+
 // Text is the visible text of the first thing that CSS selects, with single spaces.
 func (t *Tab) Text(selector string) string {
 	t.tb.Helper()
