@@ -69,6 +69,10 @@ func (a *Admin) Routes(r gin.IRouter) {
 		form("/:ref/"+what.key, a.ask(what), a.do(what))
 	}
 	form("/:ref/certificates/:fingerprint/revoke", a.askRevoke, a.revoke)
+	look.GET(partnersPath+"/:ref/changes/:change", a.page(a.showPending))
+	change.POST("/:ref/changes/:change", a.page(a.approve))
+	look.GET(partnersPath+"/:ref/changes/:change/withdraw", a.page(a.showPending))
+	change.POST("/:ref/changes/:change/withdraw", a.page(a.withdraw))
 }
 
 // requireFresh lets only those change something who logged in a short while ago.
@@ -112,6 +116,8 @@ var (
 		texts: []string{"error.not_found.text"}, label: "admin.to_overview", href: adminPath}
 	adminStale = &explanation{status: http.StatusConflict, title: "admin.stale.title",
 		texts: []string{"admin.stale.text"}, label: "admin.to_partners", href: partnersPath}
+	adminDecided = &explanation{status: http.StatusConflict, title: "admin.decided.title",
+		texts: []string{"admin.decided.text"}, label: "admin.to_partners", href: partnersPath}
 	adminInternal = &explanation{status: http.StatusInternalServerError, title: "error.internal.title",
 		texts: []string{"error.internal.text"}, label: "admin.to_overview", href: adminPath}
 )

@@ -115,6 +115,14 @@ func (a *Admin) addCertificate(c *gin.Context) error {
 		return a.renderCertificateCheck(c, http.StatusUnprocessableEntity, p, certificate, form, i18n.T(ctx, "admin.certificate.compare_missing"))
 	}
 	_, err = a.Register.AddCertificate(ctx, a.by(ctx), p.ReferenceID, form.upload, keymgr.As(form.algorithm), keymgr.WithOverlap(overlap))
+	if errors.Is(err, keymgr.ErrNeedsApproval) {
+		change := keymgr.Change{
+			Reference: p.ReferenceID, Kind: keymgr.ChangeCertificate, Certificate: form.upload, Algorithm: form.algorithm, Overlap: overlap,
+		}
+		if err = a.prepare(ctx, change); err == nil {
+			return a.prepared(c, p.ReferenceID)
+		}
+	}
 	if wrong := a.certificateProblem(ctx, err); wrong != "" {
 		form.wrong = wrong
 		a.renderCertificateForm(c, http.StatusUnprocessableEntity, p, form)

@@ -15,9 +15,6 @@ import (
 	"spar/web/i18n"
 )
 
-// expiryWarnings are how many days before the end of a partner's last certificate it is drawn attention to.
-func expiryWarnings() []int { return []int{1, 7, 14, 30, 60} }
-
 // showOverview tells how the partners are, which of them will soon be without a certificate, and what their calls came to.
 func (a *Admin) showOverview(c *gin.Context) error {
 	ctx := c.Request.Context()
@@ -29,11 +26,20 @@ func (a *Admin) showOverview(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	expiring, err := a.expiring(ctx, partners)
+	if err != nil {
+		return err
+	}
+	pending, err := a.Register.Pending(ctx, "")
+	if err != nil {
+		return err
+	}
 	days := i18n.Number(ctx, recentDays)
 	web.Render(c, http.StatusOK, templates.OverviewPage(templates.OverviewView{
 		Page:            a.frame(c.Request, templates.AdminOverview, i18n.T(ctx, "admin.overview.title")),
 		Figures:         figures(ctx, partners, counts),
-		Expiring:        a.expiring(ctx, partners),
+		Pending:         a.pendingTable(ctx, pending, partners),
+		Expiring:        expiring,
 		CallsHeading:    i18n.T(ctx, "admin.overview.calls", "days", days),
 		Calls:           a.callsByPartner(ctx, partners, counts),
 		RefusalsHeading: i18n.T(ctx, "admin.overview.refusals", "days", days),
@@ -67,33 +73,51 @@ func figures(ctx context.Context, partners []keymgr.Partner, counts []keymgr.Cal
 	}
 }
 
-// expiring lists the active partners whose last certificate ends soon, or has ended: their calls will be refused.
-func (a *Admin) expiring(ctx context.Context, partners []keymgr.Partner) templates.Table {
-	type ending struct {
-		partner keymgr.Partner
-		at      time.Time
-	}
-	var list []ending
-	now := a.Now()
-	for _, p := range partners {
-		at := lastEnd(p)
-		if p.Status == keymgr.Active && at.Before(now.AddDate(0, 0, slices.Max(expiryWarnings()))) {
-			list = append(list, ending{p, at})
-		}
-	}
-	slices.SortStableFunc(list, func(x, y ending) int { return x.at.Compare(y.at) })
+// expiring lists the certificates that end soon. Above them stand the partners that have none left: their calls are
+// refused already.
+func (a *Admin) expiring(ctx context.Context, partners []keymgr.Partner) (templates.Table, error) {
 	table := templates.Table{
 		Caption: i18n.T(ctx, "admin.overview.expiring"), Empty: i18n.T(ctx, "admin.overview.expiring_none"),
-		Columns: columns(ctx, "partner", "valid_until", "left"),
+		Columns: columns(ctx, "partner", "certificate", "valid_until", "left"),
+	}
+	for _, p := range partners {
+		if p.Status == keymgr.Active && len(usable(p, a.Now())) == 0 {
+			ended := ""
+			if end := lastEnd(p); !end.IsZero() {
+				ended = a.when(ctx, end)
+			}
+			table.Rows = append(table.Rows, []templates.Cell{
+				partnerCell(p), {Text: i18n.T(ctx, "admin.expiry.none")}, {Text: ended}, mark(i18n.T(ctx, "admin.expiry.ended"), templates.Bad),
+			})
+		}
+	}
+	list, err := a.Register.Expiring(ctx)
+	if err != nil {
+		return table, err
 	}
 	for _, e := range list {
-		until, left := "", mark(i18n.T(ctx, "admin.expiry.none"), templates.Bad)
-		if !e.at.IsZero() {
-			until, left = a.when(ctx, e.at), expiryMark(ctx, e.at, now)
+		left := mark(withinText(ctx, e.Within), withinKind(e.Within))
+		if !e.Last {
+			left.Mark, left.Detail = templates.Neutral, i18n.T(ctx, "admin.expiry.has_newer")
 		}
-		table.Rows = append(table.Rows, []templates.Cell{partnerCell(e.partner), {Text: until}, left})
+		table.Rows = append(table.Rows, []templates.Cell{
+			partnerCell(keymgr.Partner{ReferenceID: e.Reference, Name: e.Name}), {Text: groups(e.Fingerprint)[0], Code: true},
+			{Text: a.when(ctx, e.End)}, left,
+		})
 	}
-	return table
+	return table, nil
+}
+
+func withinText(ctx context.Context, days int) string {
+	return i18n.T(ctx, "admin.expiry.within", "count", days, "number", i18n.Number(ctx, days))
+}
+
+// withinKind draws attention to what ends within a week.
+func withinKind(days int) string {
+	if days <= 7 {
+		return templates.Bad
+	}
+	return templates.Waiting
 }
 
 // lastEnd is when the last of a partner's certificates stops verifying; zero if it has none.
@@ -106,18 +130,19 @@ func lastEnd(p keymgr.Partner) (end time.Time) {
 	return end
 }
 
+// expiryMark says how long it is until the end of a partner's last certificate.
 func expiryMark(ctx context.Context, end, now time.Time) templates.Cell {
 	if !end.After(now) {
 		return mark(i18n.T(ctx, "admin.expiry.ended"), templates.Bad)
 	}
-	for _, days := range expiryWarnings() {
+	within := 0
+	for _, days := range keymgr.ExpiryWarnings() { // the longest first
 		if end.Before(now.AddDate(0, 0, days)) {
-			kind := templates.Waiting
-			if days <= 7 {
-				kind = templates.Bad
-			}
-			return mark(i18n.T(ctx, "admin.expiry.within", "count", days, "number", i18n.Number(ctx, days)), kind)
+			within = days
 		}
+	}
+	if within > 0 {
+		return mark(withinText(ctx, within), withinKind(within))
 	}
 	return mark(i18n.T(ctx, "admin.expiry.later"), templates.Good)
 }

@@ -46,6 +46,14 @@ func (a *Admin) showPartner(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	pending, err := a.Register.Pending(ctx, p.ReferenceID)
+	if err != nil {
+		return err
+	}
+	standing, err := a.Explainer.Standing(ctx, p.ReferenceID)
+	if err != nil {
+		return err
+	}
 	view := templates.PartnerView{
 		Page: a.frame(c.Request, templates.AdminPartners, p.Name), Path: partnerPath(p.ReferenceID), Name: p.Name, Reference: p.ReferenceID,
 		State: statusMark(ctx, p.Status), MayChange: a.mayChange(c.Request), Warning: a.warning(ctx, p),
@@ -57,6 +65,7 @@ func (a *Admin) showPartner(c *gin.Context) error {
 	if len(usable(p, a.Now())) > 0 {
 		view.AddCertificate = i18n.T(ctx, "admin.certificate.rotate")
 	}
+	view.Pending = a.pendingTable(ctx, pending, []keymgr.Partner{p})
 	view.Settings = a.settingsRows(ctx, p, view.MayChange)
 	view.Actions = a.actions(ctx, p, view.MayChange)
 	if p.Status == keymgr.Draft {
@@ -64,7 +73,7 @@ func (a *Admin) showPartner(c *gin.Context) error {
 		view.NextHref, view.NextLabel = step.path(p), i18n.T(ctx, "admin.partner.continue", "step", i18n.T(ctx, "admin.step."+step.key))
 	}
 	for _, certificate := range slices.Backward(p.Certificates) {
-		shown, err := a.certificateView(ctx, p, certificate, view.MayChange)
+		shown, err := a.certificateView(ctx, p, certificate, standing, view.MayChange)
 		if err != nil {
 			return err
 		}
@@ -135,7 +144,7 @@ func providersText(ctx context.Context, codes []string) string {
 	return strings.Join(codes, ", ")
 }
 
-func (a *Admin) certificateView(ctx context.Context, p keymgr.Partner, c keymgr.Certificate, mayChange bool) (templates.CertificateView, error) {
+func (a *Admin) certificateView(ctx context.Context, p keymgr.Partner, c keymgr.Certificate, standing []keymgr.CertificateEvidence, mayChange bool) (templates.CertificateView, error) {
 	rows, err := a.certificateRows(ctx, c)
 	if err != nil {
 		return templates.CertificateView{}, err
@@ -145,6 +154,12 @@ func (a *Admin) certificateView(ctx context.Context, p keymgr.Partner, c keymgr.
 		Rows: append(rows, templates.Row{Key: i18n.T(ctx, "admin.certificate.added"), Value: a.when(ctx, c.AddedAt)}),
 	}
 	view.State, view.Note = a.certificateState(ctx, c)
+	for _, now := range standing {
+		if now.Fingerprint == c.Fingerprint && !now.Usable && view.State.Kind == templates.Good {
+			// Something beyond its own times and revocation: its authority, or its key.
+			view.State, view.Note = templates.Mark{Text: i18n.T(ctx, "admin.certificate.state.refused"), Kind: templates.Bad}, outcomeText(ctx, string(now.Reason))
+		}
+	}
 	if mayChange && c.RevokedAt.IsZero() {
 		view.RevokeHref = partnerPath(p.ReferenceID, "certificates", c.Fingerprint, "revoke")
 	}

@@ -62,6 +62,11 @@ func (a *Admin) saveSettings(c *gin.Context) error {
 	if len(form.problems()) == 0 {
 		seen, _ := strconv.ParseInt(form.seen, 10, 64)
 		err := a.Register.Configure(ctx, a.by(ctx), p.ReferenceID, form.Settings, time.UnixMilli(seen))
+		if errors.Is(err, keymgr.ErrNeedsApproval) {
+			if err = a.prepareSettings(ctx, p, form); err == nil {
+				return a.prepared(c, p.ReferenceID)
+			}
+		}
 		switch {
 		case err == nil:
 			return a.goOn(c, p.ReferenceID, "admin.flash.saved")
@@ -78,6 +83,14 @@ func (a *Admin) saveSettings(c *gin.Context) error {
 		}
 	}
 	return a.renderSettings(c, http.StatusUnprocessableEntity, p, form)
+}
+
+// prepareSettings keeps new settings for another person to approve, unless they are in place of others than were shown.
+func (a *Admin) prepareSettings(ctx context.Context, p keymgr.Partner, form settingsForm) error {
+	if form.seen != strconv.FormatInt(p.ChangedAt.UnixMilli(), 10) {
+		return keymgr.ErrStale
+	}
+	return a.prepare(ctx, keymgr.Change{Reference: p.ReferenceID, Kind: keymgr.ChangeConfigure, Settings: form.Settings})
 }
 
 func readSettings(c *gin.Context) settingsForm {

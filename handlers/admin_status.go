@@ -58,6 +58,11 @@ func (a *Admin) do(what confirmation) func(c *gin.Context) error {
 			return err
 		}
 		err = what.do(a, ctx, p.ReferenceID)
+		if errors.Is(err, keymgr.ErrNeedsApproval) {
+			if err = a.prepare(ctx, keymgr.Change{Reference: p.ReferenceID, Kind: keymgr.ChangeActivate}); err == nil {
+				return a.prepared(c, p.ReferenceID)
+			}
+		}
 		if problem := statusProblem(ctx, err); problem != "" {
 			return a.renderConfirmation(c, http.StatusUnprocessableEntity, what, p, problem)
 		}

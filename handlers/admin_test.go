@@ -41,13 +41,13 @@ type house struct {
 	db    *sqlx.DB
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T, options ...keymgr.Option) *house {
 	t.Helper()
 	db := dbtest.SQLite(t)
 	h := &house{portal: &portal{}, db: db}
 	log := slog.New(slog.NewJSONHandler(&h.log, nil))
 	h.trail = audittest.New(t, db)
-	h.register = keymgr.NewRegister(db, "openg2p-spar-mapper", h.trail, h.now)
+	h.register = keymgr.NewRegister(db, "openg2p-spar-mapper", h.trail, h.now, options...)
 	h.calls = keymgr.NewCalls(db, "openg2p-spar-mapper", h.now)
 	ring, err := keyring.Open(t.Context(), db, t.TempDir(), time.Now())
 	if err != nil {
@@ -107,7 +107,7 @@ func adminRoutes(t *testing.T) []gin.RouteInfo {
 	(&handlers.Admin{Login: &handlers.Login{}}).Routes(engine)
 	var list []gin.RouteInfo
 	for _, route := range engine.Routes() {
-		route.Path = strings.NewReplacer(":ref", "PARTNER-A", ":fingerprint", strings.Repeat("0", 64)).Replace(route.Path)
+		route.Path = strings.NewReplacer(":ref", "PARTNER-A", ":fingerprint", strings.Repeat("0", 64), ":change", strings.Repeat("A", 26)).Replace(route.Path)
 		if route.Path != "/admin/sign-in" {
 			list = append(list, route)
 		}

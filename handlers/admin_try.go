@@ -17,9 +17,11 @@ import (
 	"spar/web/i18n"
 )
 
-// Explainer shows the validation of a message step by step. It records and performs nothing.
+// Explainer shows the validation of a message step by step, and whether a partner's certificates count now. It records and
+// performs nothing.
 type Explainer interface {
 	Explain(ctx context.Context, m keymgr.Signed) keymgr.Explanation
+	Standing(ctx context.Context, reference string) ([]keymgr.CertificateEvidence, error)
 }
 
 // maxTriedBody is the largest body that can be tried, in bytes: what a form of staff holds beside its other fields.

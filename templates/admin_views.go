@@ -41,6 +41,7 @@ type Mark struct {
 type OverviewView struct {
 	Page
 	Figures         []Row
+	Pending         Table // without rows: nothing waits
 	Expiring        Table
 	CallsHeading    string
 	Calls           Table
@@ -149,6 +150,7 @@ type PartnerView struct {
 	NextHref       string // the step of the onboarding that comes next; empty: it is over
 	NextLabel      string
 	Warning        string
+	Pending        Table
 	Actions        []Action
 	Settings       []Row
 	Certificates   []CertificateView
@@ -169,10 +171,13 @@ type ConfirmView struct {
 	Heading     string
 	Paragraphs  []string
 	Rows        []Row
+	Now         []Row // what these replace
 	Fingerprint []string
 	Action      string
-	Confirm     string
-	Final       bool // it cannot be undone, or stops a partner's calls
+	Confirm     string // empty: it cannot be confirmed by who looks at it
+	Final       bool   // it cannot be undone, or stops a partner's calls
+	OtherAction string // what can be done instead; empty: nothing
+	Other       string
 }
 
 // NewPartnerView asks for a new partner's name and reference id.
