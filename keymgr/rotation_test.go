@@ -53,12 +53,14 @@ func TestRotationEndsTheOldCertificate(t *testing.T) {
 func TestRotationWithChosenOverlap(t *testing.T) {
 	h := newHouse(t)
 	old, next := rotator(t, h), keytest.RSA(t, 11)
+	h.clock.advance(time.Millisecond)
 	for _, d := range []time.Duration{-time.Second, keymgr.MaxOverlap + time.Second} {
 		_, err := h.register.AddCertificate(t.Context(), audittest.By, "PARTNER-R", lasting(t, h, next), keymgr.WithOverlap(d))
 		wantErr(t, d.String(), err, keymgr.ErrInvalid)
 	}
 	_, err := h.register.AddCertificate(t.Context(), audittest.By, "PARTNER-R", lasting(t, h, next), keymgr.WithOverlap(30*24*time.Hour))
 	must(t, err)
+	h.clock.advance(time.Millisecond) // what was added last, is tried first
 	// An emergency: nothing but the third from now on, and nothing prolongs the first two.
 	_, err = h.register.AddCertificate(t.Context(), audittest.By, "PARTNER-R", lasting(t, h, keytest.RSA(t, 12)), keymgr.WithOverlap(0))
 	must(t, err)
