@@ -52,27 +52,31 @@ func (a *Admin) Routes(r gin.IRouter) {
 	look.GET(partnersPath+"/:ref", a.page(a.showPartner))
 	look.GET(partnersPath+"/:ref/try", a.page(a.askTry))
 	look.POST(partnersPath+"/:ref/try", a.page(a.try))
+	look.GET(anchorsPath, a.page(a.listAnchors))
 	look.GET(auditPath, a.page(a.showAudit))
 	look.GET(auditPath+".csv", a.page(a.downloadAudit))
 
 	// Every form has its page at the same path, for a login that is too old leads back there.
-	change := r.Group(partnersPath, a.Login.RequireRole(web.Admin), a.requireFresh)
+	change := r.Group("", a.Login.RequireRole(web.Admin), a.requireFresh)
 	form := func(path string, show, take func(c *gin.Context) error) {
 		change.GET(path, a.page(show))
 		change.POST(path, a.page(take))
 	}
-	form("/"+newPartner, a.askPartner, a.addPartner)
-	form("/:ref/certificate", a.askCertificate, a.checkCertificate)
-	form("/:ref/certificate/add", a.toCertificate, a.addCertificate)
-	form("/:ref/settings", a.askSettings, a.saveSettings)
+	form(anchorsPath+"/new", a.askAnchor, a.checkAnchor)
+	form(anchorsPath+"/add", a.toAnchors, a.addAnchor)
+	form(anchorsPath+"/:fingerprint/remove", a.askRemoveAnchor, a.removeAnchor)
+	form(partnersPath+"/"+newPartner, a.askPartner, a.addPartner)
+	form(partnersPath+"/:ref/certificate", a.askCertificate, a.checkCertificate)
+	form(partnersPath+"/:ref/certificate/add", a.toCertificate, a.addCertificate)
+	form(partnersPath+"/:ref/settings", a.askSettings, a.saveSettings)
 	for _, what := range confirmations() {
-		form("/:ref/"+what.key, a.ask(what), a.do(what))
+		form(partnersPath+"/:ref/"+what.key, a.ask(what), a.do(what))
 	}
-	form("/:ref/certificates/:fingerprint/revoke", a.askRevoke, a.revoke)
+	form(partnersPath+"/:ref/certificates/:fingerprint/revoke", a.askRevoke, a.revoke)
 	look.GET(partnersPath+"/:ref/changes/:change", a.page(a.showPending))
-	change.POST("/:ref/changes/:change", a.page(a.approve))
+	change.POST(partnersPath+"/:ref/changes/:change", a.page(a.approve))
 	look.GET(partnersPath+"/:ref/changes/:change/withdraw", a.page(a.showPending))
-	change.POST("/:ref/changes/:change/withdraw", a.page(a.withdraw))
+	change.POST(partnersPath+"/:ref/changes/:change/withdraw", a.page(a.withdraw))
 }
 
 // requireFresh lets only those change something who logged in a short while ago.

@@ -51,6 +51,11 @@ func (r *Register) AddTrustAnchor(ctx context.Context, by audit.Actor, name stri
 	return anchor, nil
 }
 
+// InspectTrustAnchor judges a certificate as [Register.AddTrustAnchor] would, and stores nothing.
+func (r *Register) InspectTrustAnchor(certificate []byte) (TrustAnchor, error) {
+	return r.policy.ParseTrustAnchor(certificate, r.now())
+}
+
 // RemoveTrustAnchor takes the trust from an authority, by the SHA-256 fingerprint of its certificate. Every partner's
 // certificate that chains to it and to no other anchor stops verifying, here at once and elsewhere within the cache time.
 // The errors are [ErrNotFound] and [ErrInvalid].

@@ -259,3 +259,39 @@ type TryView struct {
 	Notes     []string
 	Trial     []TrialStep
 }
+
+// AnchorView is an authority whose certificates partners may have.
+type AnchorView struct {
+	Name        string
+	State       Mark
+	Note        string
+	Fingerprint []string
+	Rows        []Row
+	RemoveHref  string // empty: it cannot be removed here
+}
+
+// AnchorsView lists the authorities.
+type AnchorsView struct {
+	Page
+	MayChange bool
+	Anchors   []AnchorView
+}
+
+// AnchorFormView takes the certificate of an authority.
+type AnchorFormView struct {
+	Page
+	Name Field
+	File Field
+	Text Field
+}
+
+// AnchorCheckView shows an authority's certificate before it is trusted.
+type AnchorCheckView struct {
+	Page
+	Upload      string // base64 of what was uploaded, to be judged once more
+	Name        string
+	Problem     string
+	Fingerprint []string
+	Rows        []Row
+	Compared    Checks
+}

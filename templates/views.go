@@ -33,6 +33,7 @@ const (
 
 	AdminOverview Section = "admin"
 	AdminPartners Section = "admin/partners"
+	AdminAnchors  Section = "admin/trust-anchors"
 	AdminAudit    Section = "admin/audit"
 )
 
