@@ -201,11 +201,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 			Calls: a.calls, Refusals: a.refusals, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			ReceiverIDs: a.cfg.Mapper.ReceiverIDs, MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
-		routes.Admin = &handlers.Admin{
-			Register: a.register, Calls: a.calls, Trail: a.trail, Directory: a.directory,
-			Explainer: keymgr.NewLocal(a.register), Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate,
-			Location: time.Local, Now: time.Now, Log: a.log,
-		}
+		routes.Admin = a.adminPages(checks, sessions, login)
 		routes.KeyManager = a.onboardingAPI(checks)
 	}
 	proxies, err := web.ParseProxies(a.cfg.TrustedProxies)

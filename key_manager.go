@@ -6,6 +6,7 @@ import (
 	"spar/handlers"
 	"spar/keymgr"
 	"spar/keymgr/mosip"
+	"spar/web"
 )
 
 // signatureChecks is what checks partners' signatures.
@@ -26,6 +27,18 @@ func (a *app) newChecks(metrics *handlers.Metrics) (signatureChecks, error) {
 	}
 	metrics.WatchBreaker(manager.State)
 	return signatureChecks{partners: manager, local: local, manager: manager}, nil
+}
+
+// adminPages makes the pages for staff.
+func (a *app) adminPages(v signatureChecks, sessions *web.Sessions, login *handlers.Login) *handlers.Admin {
+	admin := &handlers.Admin{
+		Register: a.register, Calls: a.calls, Trail: a.trail, Directory: a.directory, Explainer: v.local,
+		Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate, Location: time.Local, Now: time.Now, Log: a.log,
+	}
+	if v.manager != nil { // as below
+		admin.KeyManager = v.manager
+	}
+	return admin
 }
 
 // onboardingAPI makes the calls for hosts that automate onboarding.

@@ -25,6 +25,7 @@ type Admin struct {
 	Trail          *audit.Log
 	Directory      Directory
 	Explainer      Explainer
+	KeyManager     KeyManager // one elsewhere; nil if there is none
 	Sessions       *web.Sessions
 	Login          *Login
 	Reauthenticate time.Duration  // how old the login behind a change may be
@@ -73,6 +74,7 @@ func (a *Admin) Routes(r gin.IRouter) {
 		form(partnersPath+"/:ref/"+what.key, a.ask(what), a.do(what))
 	}
 	form(partnersPath+"/:ref/certificates/:fingerprint/revoke", a.askRevoke, a.revoke)
+	form(partnersPath+"/:ref/certificates/:fingerprint/upload", a.askUpload, a.upload)
 	look.GET(partnersPath+"/:ref/changes/:change", a.page(a.showPending))
 	change.POST(partnersPath+"/:ref/changes/:change", a.page(a.approve))
 	look.GET(partnersPath+"/:ref/changes/:change/withdraw", a.page(a.showPending))

@@ -114,7 +114,7 @@ func (a *Admin) addCertificate(c *gin.Context) error {
 	if c.PostForm("compared") != "yes" {
 		return a.renderCertificateCheck(c, http.StatusUnprocessableEntity, p, certificate, form, i18n.T(ctx, "admin.certificate.compare_missing"))
 	}
-	_, err = a.Register.AddCertificate(ctx, a.by(ctx), p.ReferenceID, form.upload, keymgr.As(form.algorithm), keymgr.WithOverlap(overlap))
+	added, err := a.Register.AddCertificate(ctx, a.by(ctx), p.ReferenceID, form.upload, keymgr.As(form.algorithm), keymgr.WithOverlap(overlap))
 	if errors.Is(err, keymgr.ErrNeedsApproval) {
 		change := keymgr.Change{
 			Reference: p.ReferenceID, Kind: keymgr.ChangeCertificate, Certificate: form.upload, Algorithm: form.algorithm, Overlap: overlap,
@@ -130,7 +130,7 @@ func (a *Admin) addCertificate(c *gin.Context) error {
 	} else if err != nil {
 		return err
 	}
-	return a.goOn(c, p.ReferenceID, "admin.flash.certificate_added")
+	return a.goOn(c, p.ReferenceID, a.handOver(ctx, p.ReferenceID, added.Fingerprint))
 }
 
 // overlap is how long older certificates verify beside a new one: until the end of a day, counted from when the new one

@@ -54,6 +54,10 @@ func (a *Admin) showPartner(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	held, err := a.held(ctx, p.ReferenceID)
+	if err != nil {
+		return err
+	}
 	view := templates.PartnerView{
 		Page: a.frame(c.Request, templates.AdminPartners, p.Name), Path: partnerPath(p.ReferenceID), Name: p.Name, Reference: p.ReferenceID,
 		State: statusMark(ctx, p.Status), MayChange: a.mayChange(c.Request), Warning: a.warning(ctx, p),
@@ -76,6 +80,9 @@ func (a *Admin) showPartner(c *gin.Context) error {
 		shown, err := a.certificateView(ctx, p, certificate, standing, view.MayChange)
 		if err != nil {
 			return err
+		}
+		if a.KeyManager != nil {
+			a.describeHolder(ctx, &shown, p, certificate, held, view.MayChange)
 		}
 		view.Certificates = append(view.Certificates, shown)
 	}

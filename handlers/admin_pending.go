@@ -76,11 +76,15 @@ func (a *Admin) approve(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.Register.Approve(ctx, a.by(ctx), change.ID)
+	made, err := a.Register.Approve(ctx, a.by(ctx), change.ID)
 	if problem := a.approvalProblem(ctx, err); problem != "" {
 		return a.renderPending(c, http.StatusUnprocessableEntity, p, change, problem)
 	}
-	return a.decided(c, p, err, "admin.flash.approved")
+	flash := "admin.flash.approved"
+	if err == nil && made.Kind == keymgr.ChangeCertificate && a.KeyManager != nil {
+		flash = a.handOver(ctx, p.ReferenceID, made.Fingerprint)
+	}
+	return a.decided(c, p, err, flash)
 }
 
 // withdraw gives a prepared change up.

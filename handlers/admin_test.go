@@ -36,6 +36,7 @@ var (
 // portal's.
 type house struct {
 	*portal
+	admin *handlers.Admin
 	calls *keymgr.Calls
 	trail *audit.Log
 	db    *sqlx.DB
@@ -74,12 +75,12 @@ func newHouse(t *testing.T, options ...keymgr.Option) *house {
 		t.Fatal(err)
 	}
 	login := &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Log: log, Now: h.now}
+	h.admin = &handlers.Admin{
+		Register: h.register, Calls: h.calls, Trail: h.trail, Directory: directory, Explainer: keymgr.NewLocal(h.register),
+		Sessions: sessions, Login: login, Reauthenticate: 15 * time.Minute, Location: time.UTC, Now: h.now, Log: log,
+	}
 	routes := handlers.Routes{
-		Portal: &handlers.Portal{Sessions: sessions, Login: login, Location: time.UTC, Now: h.now, Log: log},
-		Admin: &handlers.Admin{
-			Register: h.register, Calls: h.calls, Trail: h.trail, Directory: directory, Explainer: keymgr.NewLocal(h.register), Sessions: sessions, Login: login, Reauthenticate: 15 * time.Minute,
-			Location: time.UTC, Now: h.now, Log: log,
-		},
+		Portal: &handlers.Portal{Sessions: sessions, Login: login, Location: time.UTC, Now: h.now, Log: log}, Admin: h.admin,
 		Login: login, Sessions: sessions,
 	}
 	mux := http.NewServeMux()

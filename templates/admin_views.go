@@ -137,6 +137,7 @@ type CertificateView struct {
 	Fingerprint []string
 	Rows        []Row
 	RevokeHref  string // empty: it cannot be revoked here
+	UploadHref  string // gives it to the key manager elsewhere; empty: it has it, or there is none
 }
 
 // PartnerView is everything about one partner.
