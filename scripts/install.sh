@@ -21,7 +21,7 @@ have javac || missing+=(default-jdk-headless)
 have_cryptography || missing+=(python3-cryptography)
 
 if ! have go; then
-    echo "scripts/install.sh: Go is missing; install the version that go.mod names (https://go.dev/dl)" >&2
+    echo "scripts/install.sh: Go is missing; install the version that go.mod names" >&2
     exit 1
 fi
 if [ ${#missing[@]} -eq 0 ]; then
