@@ -91,25 +91,29 @@ func TestApprovalIsOfWhatWasPrepared(t *testing.T) {
 		ann, bob := staff("ann"), staff("bob")
 		p, err := o.Add(t.Context(), ann, keymgr.Partner{ReferenceID: "B", Permissions: []keymgr.Permission{keymgr.Resolve}}, keytest.RSA(t, 1).Certificate(t))
 		must(t, err)
-		for what, change := range map[string]func() error{
-			"permissions": func() error { return o.Permit(t.Context(), ann, "B", []keymgr.Permission{keymgr.Link}) },
-			"certificate": func() error {
+		for _, change := range []struct {
+			what string
+			make func() error
+		}{
+			{"permissions", func() error { return o.Permit(t.Context(), ann, "B", []keymgr.Permission{keymgr.Link}) }},
+			{"certificate", func() error {
 				_, err := o.AddCertificate(t.Context(), ann, "B", keytest.RSA(t, 2).Certificate(t))
 				return err
-			},
-			"revocation": func() error { return o.RevokeCertificate(t.Context(), ann, "B", p.Certificates[0].Fingerprint) },
-			"settings": func() error {
+			}},
+			// After the second certificate: a partner without any cannot be activated at all.
+			{"revocation", func() error { return o.RevokeCertificate(t.Context(), ann, "B", p.Certificates[0].Fingerprint) }},
+			{"settings", func() error {
 				now := o.partner(t, "B")
 				s := now.Settings()
 				s.CallbackURL = "https://evil.example/"
 				return o.Configure(t.Context(), ann, "B", s, now.ChangedAt)
-			},
+			}},
 		} {
 			prepared := o.prepare(t, ann, keymgr.Change{Reference: "B", Kind: keymgr.ChangeActivate})
 			o.clock.advance(time.Millisecond)
-			must(t, change()) // it is a draft: one person is enough
+			must(t, change.make()) // it is a draft: one person is enough
 			_, err := o.Approve(t.Context(), bob, prepared.ID)
-			wantErr(t, what, err, keymgr.ErrStale)
+			wantErr(t, change.what, err, keymgr.ErrStale)
 			must(t, o.Withdraw(t.Context(), bob, prepared.ID))
 		}
 		if got := o.partner(t, "B").Status; got != keymgr.Draft {
