@@ -76,7 +76,10 @@ func (c Config) register(db *sqlx.DB, trail *audit.Log) (*keymgr.Register, error
 	if err != nil {
 		return nil, err
 	}
-	return keymgr.NewRegister(db, c.Application, trail, time.Now, keymgr.WithPolicy(policy), keymgr.WithTwoPersons(c.Onboarding.TwoPerson)), nil
+	return keymgr.NewRegister(db, c.Application, trail, time.Now, keymgr.WithPolicy(policy), keymgr.WithTwoPersons(c.Onboarding.TwoPerson),
+		keymgr.WithGeneralLimits(keymgr.Limits{
+			MaxBatch: c.Mapper.MaxBatch, ItemsPerSecond: c.Limits.ItemsPerSecond, BulkItemsPerSecond: c.Limits.BulkItemsPerSecond,
+		})), nil
 }
 
 // parseDuration reads what Go does, and whole days such as 825d.

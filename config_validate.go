@@ -14,12 +14,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"spar/keymgr"
 )
 
-const (
-	sqlitePrefix = "sqlite://"
-	maxMaxBatch  = 10000 // beyond it PostgreSQL's plans and a request's memory change character
-)
+const sqlitePrefix = "sqlite://"
 
 var regionPattern = regexp.MustCompile(`^[A-Z]{2}$`)
 
@@ -36,7 +35,7 @@ func (l *loader) validate(c *Config) {
 	registry, registryOK := parseBase(c.Mapper.URL)
 	l.expect(c.Mapper.URL == "" || registryOK && (registry.Scheme == "https" || isLoopback(registry.Hostname())), "mapper.url",
 		"expected nothing, or the https:// address of a registry elsewhere, with no path")
-	l.expect(c.Mapper.MaxBatch >= 1 && c.Mapper.MaxBatch <= maxMaxBatch, "mapper.max_batch", "expected a number from 1 to %d", maxMaxBatch)
+	l.expect(c.Mapper.MaxBatch >= 1 && c.Mapper.MaxBatch <= keymgr.LargestBatch, "mapper.max_batch", "expected a number from 1 to %d", keymgr.LargestBatch)
 	l.expect(c.Mapper.MessageWindow >= time.Second && c.Mapper.MessageWindow <= time.Hour, "mapper.message_window", "expected a duration from 1s to 1h")
 	l.expect(c.Mapper.DefaultRegion == "" || regionPattern.MatchString(c.Mapper.DefaultRegion), "mapper.default_region", "expected a country of ISO 3166 in two capital letters, such as PH")
 	for key, n := range map[string]int{
@@ -44,7 +43,7 @@ func (l *loader) validate(c *Config) {
 		"bulk_capacity": c.Limits.BulkCapacity, "bulk_from": c.Limits.BulkFrom, "miss_cost": c.Limits.MissCost,
 		"login_requests": c.Limits.LoginRequests,
 	} {
-		l.expect(n >= 1 && n <= 1_000_000_000, "limits."+key, "expected a number from 1 to 1000000000")
+		l.expect(n >= 1 && n <= keymgr.LargestRate, "limits."+key, "expected a number from 1 to %d", keymgr.LargestRate)
 	}
 	l.expect(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "expected debug, info, warn or error")
 	l.certificates(c.Certificates)

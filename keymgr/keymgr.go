@@ -38,6 +38,7 @@ type Partner struct {
 	Permissions  []Permission
 	FAProviders  []string // DFSP codes it may link, update and unlink; empty: any
 	CallbackURL  string
+	Limits       Limits // its own; see [Limits.Within]
 	CreatedAt    time.Time
 	ChangedAt    time.Time
 	Certificates []Certificate

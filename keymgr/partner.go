@@ -65,6 +65,9 @@ func (p Partner) checked() (Partner, error) {
 	if err := checkCallbackURL(p.CallbackURL); err != nil {
 		return p, err
 	}
+	if err := p.Limits.check(); err != nil {
+		return p, err
+	}
 	var err error
 	if p.Permissions, err = checkedPermissions(p.Permissions); err != nil {
 		return p, err

@@ -24,6 +24,7 @@ type Register struct {
 	now         func() time.Time
 	policy      Policy
 	twoPersons  bool         // who prepares what lets a partner do more is not who approves it
+	general     Limits       // what holds for everybody
 	changes     atomic.Int64 // how often this process may have changed the tables; lets a cache notice
 }
 
@@ -91,11 +92,13 @@ func (r *Register) insertPartner(ctx context.Context, tx *sqlx.Tx, p Partner) er
 	// Two ids that fold alike can be inserted at the same time by two processes: the database decides, not a look-up.
 	result, err := tx.ExecContext(ctx, tx.Rebind(`
 		INSERT INTO partners
-			(application, reference_id, folded_id, name, status, permissions, fa_providers, callback_url, created_at, changed_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			(application, reference_id, folded_id, name, status, permissions, fa_providers, callback_url,
+			max_batch, items_per_second, bulk_items_per_second, created_at, changed_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING`),
 		r.application, p.ReferenceID, fold(p.ReferenceID), p.Name, p.Status, join(p.Permissions, ","),
-		join(p.FAProviders, ","), p.CallbackURL, p.CreatedAt.UnixMilli(), p.ChangedAt.UnixMilli())
+		join(p.FAProviders, ","), p.CallbackURL, p.Limits.MaxBatch, p.Limits.ItemsPerSecond, p.Limits.BulkItemsPerSecond,
+		p.CreatedAt.UnixMilli(), p.ChangedAt.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("insert partner: %w", err)
 	}
@@ -264,7 +267,8 @@ func (r *Register) touch(ctx context.Context, tx *sqlx.Tx, reference string, now
 // One statement reads partners and certificates, so that both are of the same moment.
 const (
 	selectPartners = `
-		SELECT p.reference_id, p.name, p.status, p.permissions, p.fa_providers, p.callback_url, p.created_at, p.changed_at,
+		SELECT p.reference_id, p.name, p.status, p.permissions, p.fa_providers, p.callback_url,
+			p.max_batch, p.items_per_second, p.bulk_items_per_second, p.created_at, p.changed_at,
 			c.fingerprint, c.algorithm, c.der, c.chain, c.not_before, c.not_after, c.added_at, c.valid_to, c.revoked_at
 		FROM partners p
 		LEFT JOIN certificates c ON c.application = p.application AND c.reference_id = p.reference_id
@@ -280,6 +284,9 @@ type partnerRow struct {
 	Permissions string         `db:"permissions"`
 	FAProviders string         `db:"fa_providers"`
 	CallbackURL string         `db:"callback_url"`
+	MaxBatch    int            `db:"max_batch"`
+	Items       int            `db:"items_per_second"`
+	BulkItems   int            `db:"bulk_items_per_second"`
 	CreatedAt   int64          `db:"created_at"`
 	ChangedAt   int64          `db:"changed_at"`
 	Fingerprint sql.NullString `db:"fingerprint"` // this and the rest are null for a partner without certificates
@@ -321,6 +328,7 @@ func (row partnerRow) partner() Partner {
 		Permissions: split[Permission](row.Permissions),
 		FAProviders: split[string](row.FAProviders),
 		CallbackURL: row.CallbackURL,
+		Limits:      Limits{MaxBatch: row.MaxBatch, ItemsPerSecond: row.Items, BulkItemsPerSecond: row.BulkItems},
 		CreatedAt:   time.UnixMilli(row.CreatedAt).UTC(),
 		ChangedAt:   time.UnixMilli(row.ChangedAt).UTC(),
 	}

@@ -137,7 +137,7 @@ func (c Change) offer() offer {
 
 // about names what of a partner a change was prepared for: whoever approves it must not approve something else.
 func (c Change) about(p Partner) string {
-	settings := []string{p.Name, join(p.Permissions, ","), join(p.FAProviders, ","), p.CallbackURL}
+	settings := []string{p.Name, join(p.Permissions, ","), join(p.FAProviders, ","), p.CallbackURL, p.Limits.String()}
 	switch c.Kind {
 	case ChangeActivate:
 		parts := append(settings, p.ReferenceID, string(p.Status))
@@ -164,7 +164,7 @@ func (p Prepared) event(action string, by audit.Actor) audit.Event {
 	detail := map[string]string{"change": p.ID, "kind": string(p.Kind)}
 	if p.Kind == ChangeConfigure {
 		detail["permissions"], detail["fa_providers"] = join(p.Settings.Permissions, ","), join(p.Settings.FAProviders, ",")
-		detail["callback_url"] = p.Settings.CallbackURL
+		detail["callback_url"], detail["limits"] = p.Settings.CallbackURL, p.Settings.Limits.String()
 	}
 	return audit.Event{Actor: by, Action: action, Target: p.Reference, After: p.Fingerprint, Detail: detail}
 }

@@ -13,7 +13,7 @@ func addEvents(by audit.Actor, p Partner, first *Certificate) []audit.Event {
 	events := []audit.Event{{
 		Actor: by, Action: audit.PartnerAdd, Target: p.ReferenceID, After: string(p.Status),
 		Detail: map[string]string{
-			"permissions": join(p.Permissions, ","), "fa_providers": join(p.FAProviders, ","), "callback_url": p.CallbackURL,
+			"permissions": join(p.Permissions, ","), "fa_providers": join(p.FAProviders, ","), "callback_url": p.CallbackURL, "limits": p.Limits.String(),
 		},
 	}}
 	if first != nil {

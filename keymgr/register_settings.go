@@ -19,11 +19,18 @@ type Settings struct {
 	Permissions []Permission
 	FAProviders []string // DFSP codes it may link, update and unlink; empty: any
 	CallbackURL string
+	Limits      Limits
 }
 
 // Settings of a partner.
 func (p Partner) Settings() Settings {
-	return Settings{Name: p.Name, Permissions: p.Permissions, FAProviders: p.FAProviders, CallbackURL: p.CallbackURL}
+	return Settings{Name: p.Name, Permissions: p.Permissions, FAProviders: p.FAProviders, CallbackURL: p.CallbackURL, Limits: p.Limits}
+}
+
+// With returns the partner as it will be with other settings.
+func (p Partner) With(s Settings) Partner {
+	p.Name, p.Permissions, p.FAProviders, p.CallbackURL, p.Limits = s.Name, s.Permissions, s.FAProviders, s.CallbackURL, s.Limits
+	return p
 }
 
 // ErrStale says that somebody else changed the partner since it was read.
@@ -59,17 +66,16 @@ func (r *Register) Configure(ctx context.Context, by audit.Actor, reference stri
 }
 
 func (s Settings) checked(reference string) (Settings, error) {
-	p, err := Partner{
-		ReferenceID: reference, Name: s.Name, Permissions: s.Permissions, FAProviders: s.FAProviders, CallbackURL: s.CallbackURL,
-	}.checked()
+	p, err := Partner{ReferenceID: reference}.With(s).checked()
 	return p.Settings(), err
 }
 
-// mayConfigure wants a second person, if the register does, unless an active partner only loses permissions.
+// mayConfigure wants a second person, if the register does, unless an active partner only loses permissions or gets
+// lower limits.
 func (r *Register) mayConfigure(by audit.Actor, before Partner, s Settings) error {
 	gained := slices.ContainsFunc(s.Permissions, func(p Permission) bool { return !slices.Contains(before.Permissions, p) })
 	same := slices.Equal(before.FAProviders, s.FAProviders) && before.CallbackURL == s.CallbackURL && before.Name == s.Name
-	if before.Status == Active && r.wantsApproval(by) && (gained || !same) {
+	if before.Status == Active && r.wantsApproval(by) && (gained || !same || s.Limits.lift(before.Limits, r.general)) {
 		return ErrNeedsApproval
 	}
 	return nil
@@ -79,13 +85,14 @@ func (r *Register) mayConfigure(by audit.Actor, before Partner, s Settings) erro
 func (r *Register) configure(ctx context.Context, tx *sqlx.Tx, by audit.Actor, before Partner, s Settings) ([]audit.Event, error) {
 	if _, err := tx.ExecContext(ctx, tx.Rebind(`
 		UPDATE partners
-		SET name = ?, permissions = ?, fa_providers = ?, callback_url = ?
+		SET name = ?, permissions = ?, fa_providers = ?, callback_url = ?,
+			max_batch = ?, items_per_second = ?, bulk_items_per_second = ?
 		WHERE application = ? AND reference_id = ?`),
-		s.Name, join(s.Permissions, ","), join(s.FAProviders, ","), s.CallbackURL, r.application, before.ReferenceID); err != nil {
+		s.Name, join(s.Permissions, ","), join(s.FAProviders, ","), s.CallbackURL,
+		s.Limits.MaxBatch, s.Limits.ItemsPerSecond, s.Limits.BulkItemsPerSecond, r.application, before.ReferenceID); err != nil {
 		return nil, fmt.Errorf("update settings: %w", err)
 	}
-	after := Partner{ReferenceID: before.ReferenceID, Name: s.Name, Permissions: s.Permissions, FAProviders: s.FAProviders, CallbackURL: s.CallbackURL}
-	return settingsEvents(by, before, after), nil
+	return settingsEvents(by, before, before.With(s)), nil
 }
 
 // lock returns a partner with its certificates, which stays as it is until the end of the transaction, and marks it as
@@ -104,7 +111,8 @@ func (r *Register) touchUnchanged(ctx context.Context, tx *sqlx.Tx, reference st
 		UPDATE partners
 		SET changed_at = ?
 		WHERE application = ? AND reference_id = ? AND changed_at = ?
-		RETURNING reference_id, name, status, permissions, fa_providers, callback_url, created_at, changed_at`),
+		RETURNING reference_id, name, status, permissions, fa_providers, callback_url,
+			max_batch, items_per_second, bulk_items_per_second, created_at, changed_at`),
 		now.UnixMilli(), r.application, reference, seen.UnixMilli())
 	if err == nil {
 		return row.partner(), nil
@@ -130,6 +138,11 @@ func settingsEvents(by audit.Actor, before, after Partner) []audit.Event {
 	var events []audit.Event
 	if was, is := join(before.Permissions, ","), join(after.Permissions, ","); was != is {
 		events = append(events, permitEvent(by, before.ReferenceID, was, is))
+	}
+	if before.Limits != after.Limits {
+		events = append(events, audit.Event{
+			Actor: by, Action: audit.PartnerLimit, Target: before.ReferenceID, Before: before.Limits.String(), After: after.Limits.String(),
+		})
 	}
 	describe := func(p Partner) string {
 		return "fa_providers=" + join(p.FAProviders, ",") + " callback_url=" + p.CallbackURL

@@ -49,6 +49,7 @@ const (
 	PartnerSuspend   = "partner.suspend"
 	PartnerPermit    = "partner.permit"
 	PartnerConfigure = "partner.configure" // name, callback URL or DFSP limits
+	PartnerLimit     = "partner.limit"     // size of messages, items a second
 	PartnerDiscard   = "partner.discard"   // one that was never active
 
 	CertificateAdd    = "certificate.add"
