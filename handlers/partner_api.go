@@ -41,7 +41,7 @@ type PartnerAPI struct {
 	SenderID      string        // our own id in answers
 	ReceiverIDs   []string      // our names in calls; empty: a call's receiver_id is not looked at
 	MessageWindow time.Duration // how old a message may be
-	MaxBatch      int           // items in one message
+	MaxBatch      int           // items in one message; a partner's own limit may be lower
 	Now           func() time.Time
 }
 
@@ -97,7 +97,7 @@ func (p *PartnerAPI) call(c *gin.Context, made *attempt) error {
 	if err != nil {
 		return err
 	}
-	if made.fault = request.Check(p.Now(), p.MessageWindow, p.MaxBatch); made.fault != nil {
+	if made.fault = request.Check(p.Now(), p.MessageWindow, p.maxBatch(partner)); made.fault != nil {
 		return p.answer(c, &wire.Response{Request: request, Fault: made.fault})
 	}
 	if err := p.pay(request, partner); err != nil {

@@ -22,10 +22,20 @@ func (e *limitedError) Error() string { return "budget is spent for " + e.second
 // seconds is the value of Retry-After.
 func (e *limitedError) seconds() string { return seconds(e.wait) }
 
+// account is what a partner's calls are paid from.
+func account(partner keymgr.Partner) quota.Account {
+	return quota.Account{Partner: partner.ReferenceID, PerSecond: partner.Limits.ItemsPerSecond, BulkPerSecond: partner.Limits.BulkItemsPerSecond}
+}
+
+// maxBatch is how many items a partner may send in one message.
+func (p *PartnerAPI) maxBatch(partner keymgr.Partner) int {
+	return partner.Limits.Within(keymgr.Limits{MaxBatch: p.MaxBatch}).MaxBatch
+}
+
 // pay takes a call's items off the partner's budget. It comes after the signature: nobody else can spend it.
 func (p *PartnerAPI) pay(request *wire.Request, partner keymgr.Partner) error {
 	kind := p.Quotas.KindOf(request.Action == mapper.Resolve, len(request.Items))
-	if wait, ok := p.Quotas.Take(partner.ReferenceID, kind, max(1, len(request.Items))); !ok {
+	if wait, ok := p.Quotas.Take(account(partner), kind, max(1, len(request.Items))); !ok {
 		return &limitedError{wait}
 	}
 	return nil
@@ -39,7 +49,7 @@ func (p *PartnerAPI) payMisses(request *wire.Request, partner keymgr.Partner, re
 			misses++
 		}
 	}
-	p.Quotas.Missed(partner.ReferenceID, p.Quotas.KindOf(request.Action == mapper.Resolve, len(request.Items)), misses)
+	p.Quotas.Missed(account(partner), p.Quotas.KindOf(request.Action == mapper.Resolve, len(request.Items)), misses)
 }
 
 // limitsAnswer is what a partner learns of its own limits.
@@ -75,11 +85,11 @@ func (p *PartnerAPI) limits(c *gin.Context) error {
 	if fault := request.Check(p.Now(), p.MessageWindow, 0); fault != nil {
 		return &wire.SyntaxError{Expected: fault.Message}
 	}
-	answer := limitsAnswer{Partner: partner.ReferenceID, Permissions: partner.Permissions, FAProviders: partner.FAProviders, MaxBatch: p.MaxBatch}
+	answer := limitsAnswer{Partner: partner.ReferenceID, Permissions: partner.Permissions, FAProviders: partner.FAProviders, MaxBatch: p.maxBatch(partner)}
 	if answer.FAProviders == nil {
 		answer.FAProviders = []string{}
 	}
-	answer.Budgets, answer.BulkFrom, answer.MissCost = p.Quotas.States(partner.ReferenceID)
+	answer.Budgets, answer.BulkFrom, answer.MissCost = p.Quotas.States(account(partner))
 	body, err := json.Marshal(answer)
 	if err != nil {
 		return fmt.Errorf("encode limits: %w", err)

@@ -29,6 +29,14 @@ type Rate struct {
 	Burst     int
 }
 
+// Account names a partner and how fast its budgets fill, in items a second; 0: as everybody's. A budget of its own rate
+// holds as many seconds' worth as everybody's does.
+type Account struct {
+	Partner       string
+	PerSecond     int
+	BulkPerSecond int
+}
+
 // Config sets the budgets that every partner has.
 type Config struct {
 	Single   Rate
@@ -55,6 +63,7 @@ type bucketKey struct {
 
 type bucket struct {
 	tokens   float64
+	rate     Rate // that tokens were filled at
 	at       time.Time
 	unsent   int64 // spent here, and not yet told
 	total    int64 // of all replicas, as last read
@@ -83,36 +92,55 @@ func (q *Quotas) KindOf(resolve bool, n int) Kind {
 	return Single
 }
 
-func (q *Quotas) rate(kind Kind) Rate {
+func (q *Quotas) rate(a Account, kind Kind) Rate {
 	if kind == Bulk {
-		return q.config.Bulk
+		return q.config.Bulk.of(a.BulkPerSecond)
 	}
-	return q.config.Single
+	return q.config.Single.of(a.PerSecond)
+}
+
+// of returns the rate of a partner that has its own: the capacity is in the same proportion to it.
+func (r Rate) of(own int) Rate {
+	if own == 0 || own == r.PerSecond {
+		return r
+	}
+	return Rate{PerSecond: own, Burst: max(1, int(float64(r.Burst)*float64(own)/float64(r.PerSecond)))}
 }
 
 // bucket returns a partner's bucket, filled up to now.
-func (q *Quotas) bucket(partner string, kind Kind) *bucket {
-	now, rate := q.now(), q.rate(kind)
-	key := bucketKey{partner, kind}
+func (q *Quotas) bucket(a Account, kind Kind) *bucket {
+	now, rate := q.now(), q.rate(a, kind)
+	key := bucketKey{a.Partner, kind}
 	b, ok := q.buckets[key]
 	if !ok {
-		b = &bucket{tokens: float64(rate.Burst), at: now}
+		b = &bucket{tokens: float64(rate.Burst), rate: rate, at: now}
 		q.buckets[key] = b
 	}
 	if passed := now.Sub(b.at).Seconds(); passed > 0 {
-		b.tokens = min(float64(rate.Burst), b.tokens+passed*float64(rate.PerSecond))
+		b.tokens = min(float64(b.rate.Burst), b.tokens+passed*float64(b.rate.PerSecond))
 		b.at = now
 	}
+	b.adapt(rate)
 	b.lastUsed = now
 	return b
 }
 
+// adapt makes a bucket as large as another rate wants it. It stays as full as it is: an empty one is not refilled by the
+// change, and the debt for a large call is paid off in the same time.
+func (b *bucket) adapt(rate Rate) {
+	if b.rate == rate {
+		return
+	}
+	b.tokens *= float64(rate.Burst) / float64(b.rate.Burst)
+	b.rate = rate
+}
+
 // Take pays for n items. If the budget cannot, nothing is paid, and wait says when it can. A call larger than the whole
 // bucket is let through when the bucket is full, and paid off afterwards: the size of a message has a limit of its own.
-func (q *Quotas) Take(partner string, kind Kind, n int) (wait time.Duration, ok bool) {
+func (q *Quotas) Take(a Account, kind Kind, n int) (wait time.Duration, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b, rate := q.bucket(partner, kind), q.rate(kind)
+	b, rate := q.bucket(a, kind), q.rate(a, kind)
 	if missing := math.Min(float64(n), float64(rate.Burst)) - b.tokens; missing > 0 {
 		return time.Duration(missing / float64(rate.PerSecond) * float64(time.Second)), false
 	}
@@ -121,13 +149,13 @@ func (q *Quotas) Take(partner string, kind Kind, n int) (wait time.Duration, ok 
 }
 
 // Missed pays the rest of what n items cost that found nothing. It may leave the budget in debt.
-func (q *Quotas) Missed(partner string, kind Kind, n int) {
+func (q *Quotas) Missed(a Account, kind Kind, n int) {
 	if n == 0 {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.bucket(partner, kind).spend(n * (q.config.MissCost - 1))
+	q.bucket(a, kind).spend(n * (q.config.MissCost - 1))
 }
 
 func (b *bucket) spend(n int) {
@@ -144,13 +172,13 @@ type State struct {
 }
 
 // States returns a partner's budgets, and what their rules are.
-func (q *Quotas) States(partner string) (states []State, bulkFrom, missCost int) {
+func (q *Quotas) States(a Account) (states []State, bulkFrom, missCost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, kind := range []Kind{Single, Bulk} {
-		rate := q.rate(kind)
+		rate := q.rate(a, kind)
 		states = append(states, State{
-			Kind: kind, Available: max(0, int(q.bucket(partner, kind).tokens)), Capacity: rate.Burst, ItemsPerSecond: rate.PerSecond,
+			Kind: kind, Available: max(0, int(q.bucket(a, kind).tokens)), Capacity: rate.Burst, ItemsPerSecond: rate.PerSecond,
 		})
 	}
 	return states, q.config.BulkFrom, q.config.MissCost

@@ -26,28 +26,28 @@ func quotas(t *testing.T, db *sqlx.DB, c *clock) *quota.Quotas {
 }
 
 func available(q *quota.Quotas, partner string) (single, bulk int) {
-	states, _, _ := q.States(partner)
+	states, _, _ := q.States(quota.Account{Partner: partner})
 	return states[0].Available, states[1].Available
 }
 
 func TestABudgetIsSpentAndFillsAgain(t *testing.T) {
 	c := &clock{time.Date(2026, 3, 6, 9, 0, 0, 0, time.UTC)}
 	q := quotas(t, dbtest.SQLite(t), c)
-	if _, ok := q.Take("A", quota.Single, 90); !ok {
+	if _, ok := q.Take(quota.Account{Partner: "A"}, quota.Single, 90); !ok {
 		t.Fatal("a full budget does not pay for 90 of 100 items")
 	}
-	wait, ok := q.Take("A", quota.Single, 20)
+	wait, ok := q.Take(quota.Account{Partner: "A"}, quota.Single, 20)
 	if ok || wait != time.Second {
 		t.Errorf("Take of 20 with 10 left: %v, wait %v; want refusal, 1s", ok, wait)
 	}
-	if _, ok := q.Take("B", quota.Single, 100); !ok {
+	if _, ok := q.Take(quota.Account{Partner: "B"}, quota.Single, 100); !ok {
 		t.Error("one partner's calls are paid by another")
 	}
-	if _, ok := q.Take("A", quota.Bulk, 1000); !ok {
+	if _, ok := q.Take(quota.Account{Partner: "A"}, quota.Bulk, 1000); !ok {
 		t.Error("single calls are paid from the budget of lists")
 	}
 	c.now = c.now.Add(time.Second)
-	if _, ok := q.Take("A", quota.Single, 20); !ok {
+	if _, ok := q.Take(quota.Account{Partner: "A"}, quota.Single, 20); !ok {
 		t.Error("after a second the budget does not pay for 20")
 	}
 	c.now = c.now.Add(time.Hour)
@@ -59,12 +59,12 @@ func TestABudgetIsSpentAndFillsAgain(t *testing.T) {
 func TestMissesCostMore(t *testing.T) {
 	c := &clock{time.Date(2026, 3, 6, 9, 0, 0, 0, time.UTC)}
 	q := quotas(t, dbtest.SQLite(t), c)
-	q.Take("A", quota.Single, 30)
-	q.Missed("A", quota.Single, 30)
+	q.Take(quota.Account{Partner: "A"}, quota.Single, 30)
+	q.Missed(quota.Account{Partner: "A"}, quota.Single, 30)
 	if single, _ := available(q, "A"); single != 0 {
 		t.Errorf("after 30 misses %d are left, want 0", single)
 	}
-	if wait, ok := q.Take("A", quota.Single, 1); ok || wait < 5*time.Second {
+	if wait, ok := q.Take(quota.Account{Partner: "A"}, quota.Single, 1); ok || wait < 5*time.Second {
 		t.Errorf("in debt: %v, wait %v", ok, wait)
 	}
 }
@@ -72,11 +72,11 @@ func TestMissesCostMore(t *testing.T) {
 func TestACallLargerThanTheBucketIsPaidOffAfterwards(t *testing.T) {
 	c := &clock{time.Date(2026, 3, 6, 9, 0, 0, 0, time.UTC)}
 	q := quotas(t, dbtest.SQLite(t), c)
-	if _, ok := q.Take("A", quota.Bulk, 5000); !ok {
+	if _, ok := q.Take(quota.Account{Partner: "A"}, quota.Bulk, 5000); !ok {
 		t.Fatal("a full budget refuses a large list")
 	}
 	c.now = c.now.Add(40 * time.Second)
-	if _, ok := q.Take("A", quota.Bulk, 50); ok {
+	if _, ok := q.Take(quota.Account{Partner: "A"}, quota.Bulk, 50); ok {
 		t.Error("the large list was not paid off")
 	}
 }
@@ -109,8 +109,8 @@ func TestReplicasShareABudget(t *testing.T) {
 		available(here, "A")
 		available(there, "A")
 		sync()
-		here.Take("A", quota.Single, 40)
-		there.Take("A", quota.Single, 30)
+		here.Take(quota.Account{Partner: "A"}, quota.Single, 40)
+		there.Take(quota.Account{Partner: "A"}, quota.Single, 30)
 		sync()
 		a, _ := available(here, "A")
 		b, _ := available(there, "A")
