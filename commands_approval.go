@@ -47,6 +47,7 @@ type settingsView struct {
 	Permissions []keymgr.Permission `json:"permissions"`
 	FAProviders []string            `json:"fa_providers"`
 	CallbackURL string              `json:"callback_url"`
+	Limits      limitsView          `json:"limits"`
 }
 
 func viewPending(p keymgr.Prepared) pendingView {
@@ -57,6 +58,7 @@ func viewPending(p keymgr.Prepared) pendingView {
 		view.Settings = &settingsView{
 			Name: p.Settings.Name, Permissions: append([]keymgr.Permission{}, p.Settings.Permissions...),
 			FAProviders: append([]string{}, p.Settings.FAProviders...), CallbackURL: p.Settings.CallbackURL,
+			Limits: limitsView(p.Settings.Limits),
 		}
 	}
 	return view
@@ -87,7 +89,8 @@ func (p partnerPendingCommand) Run(c *console) error {
 func (v pendingView) describe() string {
 	switch {
 	case v.Settings != nil:
-		return fmt.Sprintf("%s: may %s, callback %s", v.Kind, listed(v.Settings.Permissions), orElse(v.Settings.CallbackURL, "none"))
+		return fmt.Sprintf("%s: may %s, callback %s, %s", v.Kind, listed(v.Settings.Permissions), orElse(v.Settings.CallbackURL, "none"),
+			describeLimits(keymgr.Limits(v.Settings.Limits)))
 	case v.Fingerprint != "":
 		return fmt.Sprintf("%s %s", v.Kind, colons(v.Fingerprint))
 	}

@@ -19,6 +19,7 @@ type partnerCommand struct {
 	Suspend     partnerSuspendCommand     `cmd:"" help:"Refuse everything a partner sends, from now on."`
 	Activate    partnerActivateCommand    `cmd:"" help:"Accept what a partner sends, from now on."`
 	Permit      partnerPermitCommand      `cmd:"" help:"Replace what a partner may do."`
+	Limit       partnerLimitCommand       `cmd:"" help:"Change how much a partner may ask for."`
 	Pending     partnerPendingCommand     `cmd:"" help:"List what waits for another person's approval."`
 	Approve     partnerApproveCommand     `cmd:"" help:"Approve what another person prepared."`
 	Withdraw    partnerWithdrawCommand    `cmd:"" help:"Give up what somebody prepared."`
@@ -88,6 +89,8 @@ type partnerAddCommand struct {
 	CallbackURL string         `name:"callback-url" help:"Where its asynchronous answers go." placeholder:"URL"`
 	FAProvider  []string       `name:"fa-provider" help:"Bank or wallet whose addresses it may change; repeat for more. Any, if not given." placeholder:"CODE"`
 	Draft       bool           `help:"Register only; spar partner activate follows."`
+
+	limitFlags
 }
 
 func (partnerAddCommand) Help() string {
@@ -96,6 +99,10 @@ func (partnerAddCommand) Help() string {
 
 func (a partnerAddCommand) Run(c *console) error {
 	permissions, err := a.Permit.permissions()
+	if err != nil {
+		return err
+	}
+	limits, _, err := a.over(keymgr.Limits{})
 	if err != nil {
 		return err
 	}
@@ -119,7 +126,7 @@ func (a partnerAddCommand) Run(c *console) error {
 		}
 		partner, err := register.Add(c.ctx, c.actor(), keymgr.Partner{
 			ReferenceID: a.Reference, Name: a.Name, Status: status, Permissions: permissions,
-			CallbackURL: a.CallbackURL, FAProviders: a.FAProvider,
+			CallbackURL: a.CallbackURL, FAProviders: a.FAProvider, Limits: limits,
 		}, certificate, keymgr.As(a.Algorithm))
 		if err != nil {
 			return err

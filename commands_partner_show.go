@@ -31,10 +31,11 @@ func (l partnerListCommand) Run(c *console) error {
 			return printJSON(c.stdout, views)
 		}
 		table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "REFERENCE ID\tNAME\tSTATUS\tPERMISSIONS\tCERTIFICATES\tVALID UNTIL")
+		fmt.Fprintln(table, "REFERENCE ID\tNAME\tSTATUS\tPERMISSIONS\tBATCH\tRATE\tLISTS\tCERTIFICATES\tVALID UNTIL")
 		for _, p := range partners {
 			usable, until := usableCertificates(p, time.Now())
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\n", p.ReferenceID, p.Name, p.Status, listed(p.Permissions), usable, until)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", p.ReferenceID, p.Name, p.Status, listed(p.Permissions),
+				limitText(p.Limits.MaxBatch), limitText(p.Limits.ItemsPerSecond), limitText(p.Limits.BulkItemsPerSecond), usable, until)
 		}
 		return table.Flush()
 	})
@@ -68,7 +69,8 @@ func (s partnerShowCommand) Run(c *console) error {
 		for _, row := range [][2]string{
 			{"Reference id", p.ReferenceID}, {"Name", p.Name}, {"Status", string(p.Status)},
 			{"Permissions", listed(p.Permissions)}, {"FA providers", orElse(strings.Join(p.FAProviders, ", "), "any")},
-			{"Callback URL", orElse(p.CallbackURL, "none")},
+			{"Callback URL", orElse(p.CallbackURL, "none")}, {"Items in a message", limitText(p.Limits.MaxBatch)},
+			{"Items a second", limitText(p.Limits.ItemsPerSecond) + "; in payment lists " + limitText(p.Limits.BulkItemsPerSecond)},
 			{"Registered", p.CreatedAt.Format(time.RFC3339)}, {"Changed", p.ChangedAt.Format(time.RFC3339)},
 		} {
 			fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
@@ -89,9 +91,17 @@ type partnerView struct {
 	Permissions  []keymgr.Permission `json:"permissions"`
 	FAProviders  []string            `json:"fa_providers"`
 	CallbackURL  string              `json:"callback_url"`
+	Limits       limitsView          `json:"limits"`
 	CreatedAt    time.Time           `json:"created_at"`
 	ChangedAt    time.Time           `json:"changed_at"`
 	Certificates []certificateView   `json:"certificates"`
+}
+
+// limitsView are a partner's own limits; 0: the general one.
+type limitsView struct {
+	MaxBatch           int `json:"max_batch"`
+	ItemsPerSecond     int `json:"items_per_second"`
+	BulkItemsPerSecond int `json:"bulk_items_per_second"`
 }
 
 type certificateView struct {
@@ -111,7 +121,7 @@ func viewPartner(p keymgr.Partner) partnerView {
 	view := partnerView{
 		ReferenceID: p.ReferenceID, Name: p.Name, Status: p.Status, CallbackURL: p.CallbackURL,
 		Permissions: append([]keymgr.Permission{}, p.Permissions...), FAProviders: append([]string{}, p.FAProviders...),
-		CreatedAt: p.CreatedAt, ChangedAt: p.ChangedAt, Certificates: []certificateView{},
+		CreatedAt: p.CreatedAt, ChangedAt: p.ChangedAt, Certificates: []certificateView{}, Limits: limitsView(p.Limits),
 	}
 	for _, held := range p.Certificates {
 		c := certificateView{
