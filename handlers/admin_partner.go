@@ -70,7 +70,9 @@ func (a *Admin) showPartner(c *gin.Context) error {
 		view.AddCertificate = i18n.T(ctx, "admin.certificate.rotate")
 	}
 	view.Pending = a.pendingTable(ctx, pending, []keymgr.Partner{p})
-	view.Settings = a.settingsRows(ctx, p, view.MayChange)
+	view.Settings = append(a.settingsRows(ctx, p, view.MayChange),
+		templates.Row{Key: i18n.T(ctx, "admin.settings.since"), Value: a.when(ctx, p.CreatedAt)},
+		templates.Row{Key: i18n.T(ctx, "admin.settings.changed"), Value: a.when(ctx, p.ChangedAt)})
 	view.Actions = a.actions(ctx, p, view.MayChange)
 	if p.Status == keymgr.Draft {
 		step := nextStep(p, a.Now())
@@ -125,6 +127,7 @@ func (a *Admin) actions(ctx context.Context, p keymgr.Partner, mayChange bool) [
 	return list
 }
 
+// settingsRows is everything that a partner may do, and how much of it.
 func (a *Admin) settingsRows(ctx context.Context, p keymgr.Partner, mayChange bool) []templates.Row {
 	row := func(key, value string) templates.Row {
 		r := templates.Row{Key: i18n.T(ctx, "admin.settings."+key), Value: value}
@@ -137,11 +140,16 @@ func (a *Admin) settingsRows(ctx context.Context, p keymgr.Partner, mayChange bo
 	if callback == "" {
 		callback = i18n.T(ctx, "admin.settings.no_callback")
 	}
-	return []templates.Row{
+	rows := []templates.Row{
 		row("permissions", permissionsText(ctx, p.Permissions)), row("providers", providersText(ctx, p.FAProviders)), row("callback", callback),
-		{Key: i18n.T(ctx, "admin.settings.since"), Value: a.when(ctx, p.CreatedAt)},
-		{Key: i18n.T(ctx, "admin.settings.changed"), Value: a.when(ctx, p.ChangedAt)},
 	}
+	for _, limit := range a.limitRows(ctx, p.Limits) {
+		if mayChange {
+			limit.ChangeHref, limit.ChangeWhat = partnerPath(p.ReferenceID, "settings"), limit.Key
+		}
+		rows = append(rows, limit)
+	}
+	return rows
 }
 
 func providersText(ctx context.Context, codes []string) string {

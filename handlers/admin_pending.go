@@ -155,9 +155,7 @@ func (a *Admin) renderPending(c *gin.Context, status int, p keymgr.Partner, chan
 func (a *Admin) pendingRows(ctx context.Context, view *templates.ConfirmView, p keymgr.Partner, change keymgr.Prepared) error {
 	switch change.Kind {
 	case keymgr.ChangeConfigure:
-		after := p
-		after.Name, after.Permissions, after.FAProviders, after.CallbackURL = change.Settings.Name, change.Settings.Permissions, change.Settings.FAProviders, change.Settings.CallbackURL
-		view.Rows = append(view.Rows, a.namedSettings(ctx, after)...)
+		view.Rows = append(view.Rows, a.namedSettings(ctx, p.With(change.Settings))...)
 		view.Now = a.namedSettings(ctx, p)
 	case keymgr.ChangeActivate:
 		rows, err := a.activationRows(ctx, p)
@@ -188,5 +186,5 @@ func (a *Admin) pendingRows(ctx context.Context, view *templates.ConfirmView, p 
 }
 
 func (a *Admin) namedSettings(ctx context.Context, p keymgr.Partner) []templates.Row {
-	return append([]templates.Row{{Key: i18n.T(ctx, "admin.new.name"), Value: p.Name}}, a.settingsRows(ctx, p, false)[:3]...)
+	return append([]templates.Row{{Key: i18n.T(ctx, "admin.new.name"), Value: p.Name}}, a.settingsRows(ctx, p, false)...)
 }

@@ -23,6 +23,7 @@ type settingsForm struct {
 	keymgr.Settings
 	limited bool   // to some banks and wallet providers
 	seen    string // the partner's ChangedAt
+	limits  limitsForm
 
 	wrongName, wrongPermissions, wrongScope, wrongCallback string
 }
@@ -37,7 +38,7 @@ func (f settingsForm) problems() []templates.Problem {
 			list = append(list, p)
 		}
 	}
-	return list
+	return append(list, f.limits.problems()...)
 }
 
 // askSettings asks what a partner may do.
@@ -46,7 +47,9 @@ func (a *Admin) askSettings(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	form := settingsForm{Settings: p.Settings(), limited: len(p.FAProviders) > 0, seen: strconv.FormatInt(p.ChangedAt.UnixMilli(), 10)}
+	form := settingsForm{
+		Settings: p.Settings(), limited: len(p.FAProviders) > 0, seen: strconv.FormatInt(p.ChangedAt.UnixMilli(), 10), limits: formOfLimits(p.Limits),
+	}
 	return a.renderSettings(c, http.StatusOK, p, form)
 }
 
@@ -100,6 +103,7 @@ func readSettings(c *gin.Context) settingsForm {
 		form.Permissions = append(form.Permissions, keymgr.Permission(permission))
 	}
 	form.FAProviders = c.PostFormArray("fa_providers")
+	form.limits, form.Limits = readLimits(c)
 	return form
 }
 
@@ -149,6 +153,8 @@ func (a *Admin) renderSettings(c *gin.Context, status int, p keymgr.Partner, for
 			Name: "callback_url", Type: "url", Label: i18n.T(ctx, "admin.settings.callback"), Hint: i18n.T(ctx, "admin.settings.callback_hint"),
 			Value: form.CallbackURL, Error: form.wrongCallback, Direction: "ltr", Autocomplete: "off", InputMode: "url",
 		},
+		LimitsLabel: i18n.T(ctx, "admin.settings.limits"), LimitsHint: i18n.T(ctx, "admin.settings.limits_hint"),
+		Limits: form.limits.fields(ctx, a.Register.GeneralLimits()),
 		Submit: i18n.T(ctx, "admin.settings.save"),
 	}
 	if p.Status == keymgr.Draft {

@@ -122,7 +122,7 @@ func (a *Admin) activationRows(ctx context.Context, p keymgr.Partner) ([]templat
 		{Key: i18n.T(ctx, "admin.new.name"), Value: p.Name},
 		{Key: i18n.T(ctx, "admin.new.reference"), Value: p.ReferenceID},
 	}
-	rows = append(rows, a.settingsRows(ctx, p, true)[:3]...)
+	rows = append(rows, a.settingsRows(ctx, p, true)...)
 	for _, c := range usable(p, a.Now()) {
 		d, err := c.Details()
 		if err != nil {

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
+	"spar/internal/audit/audittest"
 	"spar/internal/quota"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
@@ -59,6 +62,66 @@ func TestACallBeyondTheBudgetIsToldToWait(t *testing.T) {
 	}
 }
 
+// limit gives PARTNER-A limits of its own.
+func (api *partnerAPI) limit(t *testing.T, l keymgr.Limits) {
+	t.Helper()
+	p, err := api.register.Get(t.Context(), "PARTNER-A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := p.Settings()
+	s.Limits = l
+	if err := api.register.Configure(t.Context(), audittest.By, "PARTNER-A", s, p.ChangedAt); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A partner's own limit counts if it is lower than the general one, and nobody else's changes.
+func TestAPartnersOwnMaxBatch(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		api := newPartnerAPI(t, db)
+		other := keytest.RSA(t, 2)
+		other.Onboard(t, api.register, "PARTNER-B", keymgr.Resolve)
+		for _, test := range []struct{ own, largest int }{{0, maxBatch}, {3, 3}, {maxBatch + 10, maxBatch}, {1, 1}} {
+			api.limit(t, keymgr.Limits{MaxBatch: test.own})
+			if got := api.post(t, "/mapper/sync/resolve", message("resolve", "PARTNER-A", people(test.largest)...)); strings.Contains(got.body, "limit_exceeded") || got.status != http.StatusOK {
+				t.Errorf("own limit %d: %d items are answered %d %s", test.own, test.largest, got.status, got.body)
+			}
+			if got := api.post(t, "/mapper/sync/resolve", message("resolve", "PARTNER-A", people(test.largest+1)...)); !strings.Contains(got.body, "rjct.total_count.limit_exceeded") {
+				t.Errorf("own limit %d: %d items are answered %d %s", test.own, test.largest+1, got.status, got.body)
+			}
+		}
+		body := message("resolve", "PARTNER-B", people(maxBatch)...)
+		if got := api.post(t, "/mapper/sync/resolve", body, header("Signature", other.Detached(t, body))); strings.Contains(got.body, "limit_exceeded") || got.status != http.StatusOK {
+			t.Errorf("another partner: %d %s", got.status, got.body)
+		}
+	})
+}
+
+// The general budget for single calls holds 10 items, at 2 a second; that for lists of 20 or more 100, at 10 a second.
+func TestAPartnersOwnRate(t *testing.T) {
+	api := frugal(t)
+	body := func(n int) []byte { return message("resolve", "PARTNER-A", people(n)...) }
+	api.limit(t, keymgr.Limits{ItemsPerSecond: 1, BulkItemsPerSecond: 2})
+	if got := api.post(t, "/mapper/sync/resolve", body(5)); got.status != http.StatusOK { // misses: 15 more
+		t.Fatalf("the budget does not pay: %d %s", got.status, got.body)
+	}
+	if got := api.post(t, "/mapper/sync/resolve", body(1)); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "16" {
+		t.Errorf("a budget in debt of 15 at 1 a second: %d, Retry-After %q", got.status, got.header.Get("Retry-After"))
+	}
+	if got := api.post(t, "/mapper/sync/resolve", body(20)); got.status != http.StatusOK { // a list: 20 of 20, and 60 for misses
+		t.Fatalf("the budget of lists does not pay: %d %s", got.status, got.body)
+	}
+	api.limit(t, keymgr.Limits{ItemsPerSecond: 5})
+	// The debts of 15 of 5 items and of 60 of 20 are as many seconds long as before.
+	if got := api.post(t, "/mapper/sync/resolve", body(5)); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "16" {
+		t.Errorf("the same debt at 5 a second: %d, Retry-After %q", got.status, got.header.Get("Retry-After"))
+	}
+	if got := api.post(t, "/mapper/sync/resolve", body(20)); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "32" {
+		t.Errorf("lists at the general rate: %d, Retry-After %q", got.status, got.header.Get("Retry-After"))
+	}
+}
+
 func TestOnlyProvenCallsSpendABudget(t *testing.T) {
 	api := frugal(t)
 	stranger := keytest.RSA(t, 2)
@@ -107,6 +170,12 @@ func TestAPartnerReadsItsLimits(t *testing.T) {
 	const want = `"max_batch":50,"bulk_from":20,"miss_cost":4,"budgets":[{"budget":"single","available":9,"capacity":10,"items_per_second":2},{"budget":"bulk","available":100,"capacity":100,"items_per_second":10}]}`
 	if got.status != http.StatusOK || !strings.HasSuffix(got.body, want) {
 		t.Errorf("answered %d %s", got.status, got.body)
+	}
+	api.limit(t, keymgr.Limits{MaxBatch: 30, ItemsPerSecond: 1, BulkItemsPerSecond: 20})
+	got = api.limits(t, api.key.Full(t, ask("limits", "PARTNER-A", time.Now())))
+	const own = `"max_batch":30,"bulk_from":20,"miss_cost":4,"budgets":[{"budget":"single","available":4,"capacity":5,"items_per_second":1},{"budget":"bulk","available":200,"capacity":200,"items_per_second":20}]}`
+	if got.status != http.StatusOK || !strings.HasSuffix(got.body, own) {
+		t.Errorf("with limits of its own: %d %s", got.status, got.body)
 	}
 	keytest.RSA(t, 2).Onboard(t, api.register, "PARTNER-B", keymgr.Resolve)
 	for name, test := range map[string]struct {

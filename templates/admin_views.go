@@ -232,6 +232,9 @@ type SettingsView struct {
 	ProvidersOpen bool
 	Providers     Checks
 	Callback      Field
+	LimitsLabel   string
+	LimitsHint    string
+	Limits        []Field
 	Submit        string
 }
 
