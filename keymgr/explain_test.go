@@ -306,6 +306,7 @@ func TestExplainHints(t *testing.T) {
 		"newline signed":          {h.key.Detached(t, []byte(body+"\n")), body, "trailing_newline_missing"},
 		"CRLF sent":               {h.key.Detached(t, []byte("{\n}\n{")), "{\r\n}\r\n{", "line_ends_lf"},
 		"CRLF signed":             {h.key.Detached(t, []byte("{\r\n}\r\n{")), "{\n}\n{", "line_ends_crlf"},
+		"line breaks lost":        {h.key.Detached(t, []byte("{\n  \"a\": 1\n}\n")), "{  \"a\": 1}", "line_ends_lost"},
 		"byte order mark":         {h.key.Detached(t, []byte("\xef\xbb\xbf"+body)), body, "byte_order_mark"},
 		"compact signed":          {h.key.Detached(t, []byte(`{"signature":"x","a":"ä"}`)), `{"signature": "x", "a": "ä"}`, "other_spacing"},
 		"json.dumps signed":       {h.key.Detached(t, []byte(`{"a": "\u00e4", "signature": "x"}`)), lines, "other_spacing"},

@@ -60,6 +60,11 @@ func bodyMistakes(body []byte) (list []attempt) {
 	add("line_ends_crlf", bytes.ReplaceAll(lf, []byte("\n"), []byte("\r\n")))
 	add("byte_order_mark", append([]byte("\xef\xbb\xbf"), body...))
 	for _, spelling := range otherSpellings(body) {
+		if lost := bytes.ReplaceAll(spelling, []byte("\n"), nil); bytes.Equal(lost, bytes.TrimRight(body, "\n")) {
+			add("line_ends_lost", spelling)
+			add("line_ends_lost", append(bytes.Clone(spelling), '\n'))
+			continue
+		}
 		add("other_spacing", spelling)
 	}
 	for _, other := range otherSignatureMembers(body) {
