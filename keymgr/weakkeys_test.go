@@ -41,7 +41,7 @@ func nextPrime(after *big.Int) *big.Int {
 }
 
 func TestRejectsRSASmallFactors(t *testing.T) {
-	for _, factor := range []int64{3, 751, 4093} {
+	for _, factor := range []int64{3, 751, 4093, 7919, 65521} {
 		n := new(big.Int).Mul(prime(t, 2048), big.NewInt(factor))
 		wantWeak(t, fmt.Sprintf("divisible by %d", factor), &rsa.PublicKey{N: n, E: 65537})
 	}
