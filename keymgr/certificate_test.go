@@ -15,6 +15,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -152,11 +153,23 @@ func TestCertificateRejectsKeyUsage(t *testing.T) {
 	key := keytest.RSA(t, 0)
 	refuses(t, keymgr.ErrCertificate, "digitalSignature", issue(t, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }, key.Public(), key))
 	refuses(t, keymgr.ErrCertificate, "digitalSignature", issue(t, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }, key.Public(), key))
+	for _, nothing := range [][]byte{{3, 1, 0}, {3, 2, 0, 0}, {3, 3, 6, 0, 0x40}} { // there, but without any usage that has a name
+		empty := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Critical: true, Value: nothing}
+		refuses(t, keymgr.ErrCertificate, "digitalSignature", issue(t, func(c *x509.Certificate) { c.ExtraExtensions = []pkix.Extension{empty} }, key.Public(), key))
+	}
 	for _, usage := range []x509.KeyUsage{0, x509.KeyUsageDigitalSignature, x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment} {
 		if _, err := keymgr.ParseCertificate(issue(t, func(c *x509.Certificate) { c.KeyUsage = usage }, key.Public(), key), time.Now()); err != nil {
 			t.Errorf("key usage %b: %v", usage, err)
 		}
 	}
+}
+
+// Go does not look at extensions of a certificate that says it is version 1; nobody may hide a restriction that way.
+func TestCertificateRejectsExtensionsOfVersion1(t *testing.T) {
+	certificate, err := os.ReadFile("testdata/version1_with_extensions.pem")
+	must(t, err)
+	_, err = keymgr.ParseCertificate(certificate, time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))
+	wantRefused(t, "version 1", err, "says that it is version 1")
 }
 
 func TestCertificateRejectsUnknownCriticalExtension(t *testing.T) {

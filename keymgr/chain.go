@@ -59,10 +59,10 @@ func (p Policy) judgeAuthority(c *x509.Certificate) error {
 	switch {
 	case c.Version != 3 || !c.BasicConstraintsValid || !c.IsCA:
 		return errors.New("it is not the certificate of an authority (basicConstraints CA:TRUE)")
-	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
+	case hasExtension(c, oidKeyUsage) && c.KeyUsage&x509.KeyUsageCertSign == 0:
 		return errors.New("its keyUsage does not include keyCertSign")
 	case !slices.Contains(allowedCertificateSignatures(), c.SignatureAlgorithm):
-		return fmt.Errorf("it must be signed with SHA-256 or better, it is signed with %s", c.SignatureAlgorithm)
+		return errors.New("it must be signed with SHA-256 or better, it is signed with " + signatureName(c))
 	case len(c.UnhandledCriticalExtensions) > 0:
 		return fmt.Errorf("it has an unknown critical extension %s", c.UnhandledCriticalExtensions[0])
 	}

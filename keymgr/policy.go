@@ -2,6 +2,7 @@ package keymgr
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
@@ -121,8 +122,10 @@ func (p Policy) checkUsage(c *x509.Certificate) error {
 func (p Policy) judge(c *x509.Certificate, now time.Time) error {
 	switch {
 	case !slices.Contains(allowedCertificateSignatures(), c.SignatureAlgorithm):
-		return fmt.Errorf("it must be signed with SHA-256 or better, it is signed with %s", c.SignatureAlgorithm)
-	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+		return errors.New("it must be signed with SHA-256 or better, it is signed with " + signatureName(c))
+	case c.Version < 3 && hasExtensions(c):
+		return fmt.Errorf("it has extensions, which only version 3 can have, and says that it is version %d", c.Version)
+	case hasExtension(c, oidKeyUsage) && c.KeyUsage&x509.KeyUsageDigitalSignature == 0:
 		return errors.New("its keyUsage does not include digitalSignature")
 	case len(c.UnhandledCriticalExtensions) > 0:
 		return fmt.Errorf("it has an unknown critical extension %s", c.UnhandledCriticalExtensions[0])
@@ -144,7 +147,44 @@ func actsAsAuthority(c *x509.Certificate) bool {
 }
 
 // days rounds up, so that a certificate that is too long by a second does not read like one that fits.
-func days(d time.Duration) int { return int((d + 24*time.Hour - 1) / (24 * time.Hour)) }
+func days(d time.Duration) int {
+	whole := int(d / (24 * time.Hour))
+	if d%(24*time.Hour) > 0 {
+		whole++
+	}
+	return whole
+}
+
+// signatureName names the algorithm that a certificate is signed with.
+func signatureName(c *x509.Certificate) string {
+	if c.SignatureAlgorithm == x509.UnknownSignatureAlgorithm {
+		return "an unknown algorithm"
+	}
+	return c.SignatureAlgorithm.String()
+}
+
+var oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
+
+func hasExtension(c *x509.Certificate, id asn1.ObjectIdentifier) bool {
+	return slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
+}
+
+// hasExtensions looks for extensions where Go's parser does not: in certificates of the versions before 3, which cannot
+// have any, so that what they say about themselves would go unheard.
+func hasExtensions(c *x509.Certificate) bool {
+	var fields asn1.RawValue
+	if _, err := asn1.Unmarshal(c.RawTBSCertificate, &fields); err != nil {
+		return true
+	}
+	for rest := fields.Bytes; len(rest) > 0; {
+		var field asn1.RawValue
+		var err error
+		if rest, err = asn1.Unmarshal(rest, &field); err != nil || field.Class == asn1.ClassContextSpecific && field.Tag == 3 {
+			return true
+		}
+	}
+	return false
+}
 
 func allowedCertificateSignatures() []x509.SignatureAlgorithm {
 	return []x509.SignatureAlgorithm{

@@ -40,6 +40,9 @@ func TestPolicyRejectsLongValidity(t *testing.T) {
 		t.Errorf("825 days: %v", err)
 	}
 	wantRefused(t, "825 days and a second", judged(t, p, lasting(825*day+time.Second)), "valid for 826 days, 825 are allowed")
+	wantRefused(t, "as long as can be written", judged(t, p, func(c *x509.Certificate) {
+		c.NotAfter = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	}), "valid for 106752 days")
 	p.MaxValidity = 90 * day
 	wantRefused(t, "91 days of 90", judged(t, p, lasting(91*day)), "90 are allowed")
 }
