@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -40,6 +41,7 @@ type pendingView struct {
 	PreparedAt  time.Time         `json:"prepared_at"`
 	Fingerprint string            `json:"fingerprint,omitempty"`
 	Settings    *settingsView     `json:"settings,omitempty"`
+	Stale       bool              `json:"stale"` // the partner changed: it cannot be approved
 }
 
 type settingsView struct {
@@ -72,7 +74,13 @@ func (p partnerPendingCommand) Run(c *console) error {
 		}
 		views := make([]pendingView, 0, len(pending))
 		for _, change := range pending {
-			views = append(views, viewPending(change))
+			partner, err := register.Get(c.ctx, change.Reference)
+			if err != nil {
+				return err
+			}
+			view := viewPending(change)
+			view.Stale = change.Stale(partner)
+			views = append(views, view)
 		}
 		if p.JSON {
 			return printJSON(c.stdout, views)
@@ -87,9 +95,14 @@ func (p partnerPendingCommand) Run(c *console) error {
 }
 
 func (v pendingView) describe() string {
+	if v.Stale {
+		v.Stale = false
+		return v.describe() + " (stale: the partner changed, prepare it again)"
+	}
 	switch {
 	case v.Settings != nil:
-		return fmt.Sprintf("%s: may %s, callback %s, %s", v.Kind, listed(v.Settings.Permissions), orElse(v.Settings.CallbackURL, "none"),
+		return fmt.Sprintf("%s: name %q, may %s, for %s, callback %s, %s", v.Kind, v.Settings.Name, listed(v.Settings.Permissions),
+			orElse(strings.Join(v.Settings.FAProviders, " "), "all banks and wallets"), orElse(v.Settings.CallbackURL, "none"),
 			describeLimits(keymgr.Limits(v.Settings.Limits)))
 	case v.Fingerprint != "":
 		return fmt.Sprintf("%s %s", v.Kind, colons(v.Fingerprint))

@@ -197,7 +197,7 @@ func (a *Admin) renderCertificateForm(c *gin.Context, status int, p keymgr.Partn
 			{Value: "PS256", Label: i18n.T(ctx, "admin.certificate.algorithm_pss"), Checked: form.algorithm == "PS256"},
 		}},
 	}
-	if strings.Contains(form.text, "PRIVATE KEY") {
+	if keymgr.IsPrivateKey([]byte(form.text)) {
 		view.Text.Value = "" // it is not repeated in a page
 	}
 	if len(usable(p, a.Now())) > 0 {

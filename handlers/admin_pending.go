@@ -177,7 +177,17 @@ func (a *Admin) pendingRows(ctx context.Context, view *templates.ConfirmView, p 
 			return err
 		}
 		view.Rows = append(view.Rows, rows...)
+		if len(usable(p, a.Now())) > 0 && !change.Beside {
+			from := a.Now()
+			if certificate.NotBefore.After(from) {
+				from = certificate.NotBefore
+			}
+			view.Rows = append(view.Rows, templates.Row{Key: i18n.T(ctx, "admin.certificate.until"), Value: a.when(ctx, from.Add(change.Overlap))})
+		}
 		view.Paragraphs = append(view.Paragraphs, i18n.T(ctx, "admin.certificate.check_lead"))
+	}
+	if change.Stale(p) { // or what is shown here could be exchanged before it is approved
+		view.Problem, view.Confirm = i18n.T(ctx, "admin.pending.stale"), ""
 	}
 	if change.Fingerprint != "" {
 		view.Fingerprint = groups(change.Fingerprint)

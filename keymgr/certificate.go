@@ -14,6 +14,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,7 +151,7 @@ func uploadedDER(input []byte) ([][]byte, error) {
 	if len(input) > maxCertificateInput {
 		return nil, fmt.Errorf("%w: larger than 32 KiB", ErrCertificate)
 	}
-	if isPrivateKey(input) {
+	if IsPrivateKey(input) {
 		return nil, ErrPrivateKey
 	}
 	begins := bytes.Count(input, []byte("-----BEGIN "))
@@ -174,11 +176,16 @@ func uploadedDER(input []byte) ([][]byte, error) {
 	return ders, nil
 }
 
-func isPrivateKey(input []byte) bool {
-	if bytes.Contains(input, []byte("PRIVATE KEY-----")) {
+// IsPrivateKey reports whether a text or file is, or contains, a private key.
+func IsPrivateKey(input []byte) bool {
+	if bytes.Contains(bytes.ToUpper(input), []byte("PRIVATE KEY-----")) {
 		return true
 	}
-	_, err := parsePrivateDER(input)
+	der := input
+	if decoded, err := base64.StdEncoding.DecodeString(string(input)); err == nil { // the lines between the markers alone
+		der = decoded
+	}
+	_, err := parsePrivateDER(der)
 	return err == nil
 }
 
@@ -220,6 +227,19 @@ func fingerprint(der []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// withIssuers is a certificate as [Policy.Parse] reads it, with its issuers behind it and nothing else.
+func (c Certificate) withIssuers() ([]byte, error) {
+	issuers, err := x509.ParseCertificates(c.Chain)
+	if err != nil {
+		return nil, fmt.Errorf("parse issuers: %w", err)
+	}
+	text := CertificatePEM(c.DER)
+	for _, issuer := range issuers {
+		text = append(text, CertificatePEM(issuer.Raw)...)
+	}
+	return text, nil
+}
+
 // KeyID is the kid by which existing clients name a certificate: base64url of the SHA-256 of its DER.
 func KeyID(der []byte) string {
 	sum := sha256.Sum256(der)
@@ -238,6 +258,37 @@ func publicKeyHash(der []byte) (string, error) {
 	parsed, err := x509.ParseCertificate(der)
 	if err != nil {
 		return "", fmt.Errorf("parse certificate: %w", err)
+	}
+	return spkiHash(parsed.PublicKey)
+}
+
+// keyIdentity names the private key behind the public key of a certificate. Whoever has it also has the one behind the same
+// RSA modulus with another exponent, and behind the point of a curve with the other sign: these are one key.
+func keyIdentity(der []byte) (string, error) {
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return "", fmt.Errorf("parse certificate: %w", err)
+	}
+	switch key := parsed.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return spkiHash(&rsa.PublicKey{N: key.N, E: minRSAExponent})
+	case *ecdsa.PublicKey:
+		point, err := key.Bytes()
+		if err != nil {
+			return "", fmt.Errorf("encode public key: %w", err)
+		}
+		if last := len(point) - 1; point[last]&1 == 1 { // of (x, y) and (x, -y), the one with the even y
+			y := new(big.Int).SetBytes(point[last/2+1:])
+			y.Sub(key.Params().P, y).FillBytes(point[last/2+1:])
+		}
+		if key, err = ecdsa.ParseUncompressedPublicKey(key.Curve, point); err != nil {
+			return "", fmt.Errorf("read public key: %w", err)
+		}
+		return spkiHash(key)
+	case ed25519.PublicKey:
+		point := slices.Clone(key)
+		point[len(point)-1] &= 0x7f // the sign of x
+		return spkiHash(point)
 	}
 	return spkiHash(parsed.PublicKey)
 }

@@ -51,7 +51,7 @@ type Change struct {
 	Reference   string        `json:"-"`
 	Kind        ChangeKind    `json:"-"`
 	Settings    Settings      // of [ChangeConfigure]
-	Certificate []byte        // of [ChangeCertificate], as uploaded
+	Certificate []byte        // of [ChangeCertificate]; kept as PEM with its issuers behind it
 	Algorithm   string        // see [As]
 	Overlap     time.Duration // see [WithOverlap]; 0 ends the older ones when it is approved
 	Beside      bool          // see [Beside]
@@ -64,7 +64,12 @@ type Prepared struct {
 	Change
 	PreparedBy audit.Actor
 	PreparedAt time.Time
+	state      string // what of the partner it was prepared for; see [Change.about]
 }
+
+// Stale reports whether a partner is not what the change was prepared for. It must not be approved after a look at such a
+// partner: whoever prepared it could show one partner and put another into force by changing it back and forth.
+func (p Prepared) Stale(partner Partner) bool { return p.about(partner) != p.state }
 
 // Prepare keeps a change of a partner for another person to approve; nothing happens until then. It is judged as if it
 // were made now. An activation is of the partner just as it is, and new settings are in place of those that it has: if
@@ -88,6 +93,7 @@ func (r *Register) Prepare(ctx context.Context, by audit.Actor, c Change) (Prepa
 		if err != nil {
 			return err
 		}
+		prepared.state = c.about(partner)
 		if c.Kind == ChangeActivate {
 			if err := r.requireCertificate(ctx, tx, c.Reference, now); err != nil {
 				return err
@@ -98,7 +104,7 @@ func (r *Register) Prepare(ctx context.Context, by audit.Actor, c Change) (Prepa
 				(id, application, reference_id, action, content, partner_state, prepared_by_kind, prepared_by, prepared_at,
 				outcome, decided_by_kind, decided_by)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', '', '')`),
-			prepared.ID, r.application, c.Reference, c.Kind, content, c.about(partner), by.Kind, by.ID, now.UnixMilli()); err != nil {
+			prepared.ID, r.application, c.Reference, c.Kind, content, prepared.state, by.Kind, by.ID, now.UnixMilli()); err != nil {
 			return err
 		}
 		return r.trail.Write(ctx, tx, prepared.event(audit.ChangePrepare, by))
@@ -123,7 +129,11 @@ func (r *Register) checkedChange(ctx context.Context, by audit.Actor, c Change) 
 			return kept, err
 		}
 		judged, err := r.judge(ctx, by, c.Certificate, c.Algorithm, r.now())
+		if err != nil {
+			return kept, err
+		}
 		kept.Fingerprint = judged.Fingerprint
+		kept.Certificate, err = judged.withIssuers() // without what may have stood around it
 		return kept, err
 	default:
 		err = fmt.Errorf("%w kind of change %.40q", ErrInvalid, c.Kind)
@@ -190,10 +200,10 @@ func (r *Register) Approve(ctx context.Context, by audit.Actor, id string) (Prep
 		if err != nil {
 			return err
 		}
-		if prepared = pending.Prepared; samePerson(by, prepared.PreparedBy) {
+		if prepared = pending; samePerson(by, prepared.PreparedBy) {
 			return ErrSamePerson
 		}
-		if prepared.about(partner) != pending.about {
+		if prepared.Stale(partner) {
 			return ErrStale
 		}
 		events, err := r.apply(ctx, tx, by, prepared, partner)

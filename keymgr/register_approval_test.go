@@ -85,6 +85,40 @@ func TestTwoPersonsActivate(t *testing.T) {
 	})
 }
 
+// Whoever prepared something may not show one partner to who approves it and put another into force.
+func TestStaleChangeIsRecognised(t *testing.T) {
+	eachOffice(t, func(t *testing.T, o office) {
+		ann := staff("ann")
+		_, err := o.Add(t.Context(), ann, keymgr.Partner{ReferenceID: "B", Permissions: keymgr.AllPermissions()}, keytest.RSA(t, 1).Certificate(t))
+		must(t, err)
+		o.prepare(t, ann, keymgr.Change{Reference: "B", Kind: keymgr.ChangeActivate})
+		for _, step := range []struct {
+			permissions []keymgr.Permission
+			stale       bool
+		}{{keymgr.AllPermissions(), false}, {[]keymgr.Permission{keymgr.Resolve}, true}, {keymgr.AllPermissions(), false}} {
+			must(t, o.Permit(t.Context(), ann, "B", step.permissions))
+			pending, err := o.Pending(t.Context(), "B")
+			must(t, err)
+			if got := pending[0].Stale(o.partner(t, "B")); got != step.stale {
+				t.Errorf("with %v: stale %t", step.permissions, got)
+			}
+		}
+	})
+}
+
+// What stands around a certificate, a private key without its markers perhaps, is not kept.
+func TestPreparedCertificateIsKeptAlone(t *testing.T) {
+	eachOffice(t, func(t *testing.T, o office) {
+		certificate := keytest.RSA(t, 1).Certificate(t)
+		prepared := o.prepare(t, staff("ann"), keymgr.Change{
+			Reference: "PARTNER-A", Kind: keymgr.ChangeCertificate, Certificate: append(slices.Clone(certificate), "something secret"...),
+		})
+		if string(prepared.Certificate) != string(certificate) {
+			t.Errorf("kept: %s", prepared.Certificate)
+		}
+	})
+}
+
 // Whoever approves an activation has looked at one partner; it must not be another by then.
 func TestApprovalIsOfWhatWasPrepared(t *testing.T) {
 	eachOffice(t, func(t *testing.T, o office) {

@@ -164,7 +164,7 @@ func (r *Register) judgeIn(ctx context.Context, in sqlx.QueryerContext, by audit
 
 // insertCertificate stores a certificate of a partner whose row this transaction has locked.
 func (r *Register) insertCertificate(ctx context.Context, tx *sqlx.Tx, reference string, c Certificate, now time.Time) error {
-	keyHash, err := publicKeyHash(c.DER)
+	keyHash, err := r.keyHash(ctx, tx, c.DER)
 	if err != nil {
 		return err
 	}
@@ -194,6 +194,30 @@ func (r *Register) insertCertificate(ctx context.Context, tx *sqlx.Tx, reference
 		return ErrTooManyCertificates
 	}
 	return nil
+}
+
+// keyHash is what a key is kept under: the hash of its own public key if that is there already, from before keys with the
+// same private half had one name; else [keyIdentity].
+func (r *Register) keyHash(ctx context.Context, tx *sqlx.Tx, der []byte) (string, error) {
+	identity, err := keyIdentity(der)
+	if err != nil {
+		return "", err
+	}
+	own, err := publicKeyHash(der)
+	if err != nil || own == identity {
+		return identity, err
+	}
+	var there int
+	if err := tx.GetContext(ctx, &there, tx.Rebind(`
+		SELECT COUNT(*)
+		FROM public_keys
+		WHERE key_hash = ?`), own); err != nil {
+		return "", fmt.Errorf("look for public key: %w", err)
+	}
+	if there > 0 {
+		return own, nil
+	}
+	return identity, nil
 }
 
 // claimKey makes a public key this partner's, or finds that it is another's or was revoked. The row's insertion is what

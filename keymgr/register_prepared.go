@@ -30,7 +30,7 @@ func (r *Register) Pending(ctx context.Context, reference string) ([]Prepared, e
 		if err != nil {
 			return nil, err
 		}
-		list[i] = change.Prepared
+		list[i] = change
 	}
 	return list, nil
 }
@@ -46,21 +46,16 @@ type preparedRow struct {
 	PreparedAt     int64      `db:"prepared_at"`
 }
 
-// pendingChange is a prepared change and what of the partner it was prepared for.
-type pendingChange struct {
-	Prepared
-	about string
-}
-
-func (row preparedRow) change() (pendingChange, error) {
+func (row preparedRow) change() (Prepared, error) {
 	p := Prepared{
 		ID: row.ID, PreparedBy: audit.Actor{Kind: row.PreparedByKind, ID: row.PreparedBy}, PreparedAt: time.UnixMilli(row.PreparedAt).UTC(),
+		state: row.PartnerState,
 	}
 	if err := json.Unmarshal(row.Content, &p.Change); err != nil {
-		return pendingChange{}, fmt.Errorf("decode prepared change: %w", err)
+		return Prepared{}, fmt.Errorf("decode prepared change: %w", err)
 	}
 	p.Reference, p.Kind = row.ReferenceID, row.Action
-	return pendingChange{p, row.PartnerState}, nil
+	return p, nil
 }
 
 // preparedFor returns the partner that a change, pending or decided, was prepared for.
@@ -80,7 +75,7 @@ func (r *Register) preparedFor(ctx context.Context, tx *sqlx.Tx, id string) (str
 }
 
 // decide ends a pending change. The update is what keeps two persons from deciding it at once.
-func (r *Register) decide(ctx context.Context, tx *sqlx.Tx, by audit.Actor, id, outcome string) (pendingChange, error) {
+func (r *Register) decide(ctx context.Context, tx *sqlx.Tx, by audit.Actor, id, outcome string) (Prepared, error) {
 	var row preparedRow
 	err := tx.GetContext(ctx, &row, tx.Rebind(`
 		UPDATE prepared_changes
@@ -89,10 +84,10 @@ func (r *Register) decide(ctx context.Context, tx *sqlx.Tx, by audit.Actor, id, 
 		RETURNING id, reference_id, action, content, partner_state, prepared_by_kind, prepared_by, prepared_at`),
 		outcome, by.Kind, by.ID, r.now().UnixMilli(), id, r.application)
 	if errors.Is(err, sql.ErrNoRows) {
-		return pendingChange{}, ErrDecided
+		return Prepared{}, ErrDecided
 	}
 	if err != nil {
-		return pendingChange{}, fmt.Errorf("decide prepared change: %w", err)
+		return Prepared{}, fmt.Errorf("decide prepared change: %w", err)
 	}
 	return row.change()
 }

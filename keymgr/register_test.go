@@ -1,7 +1,11 @@
 package keymgr_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"errors"
+	"math/big"
 	"strings"
 	"sync"
 	"testing"
@@ -308,6 +312,45 @@ func TestPublicKeyBelongsToOnePartner(t *testing.T) {
 		other := keymgr.NewRegister(r.Database(), "another-application", audittest.New(t, r.Database()), time.Now)
 		_, err = other.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "A"}, key.Certificate(t))
 		wantErr(t, "key of a partner of another application", err, keymgr.ErrKeyInUse)
+	})
+}
+
+// Whoever has the private half of a key has that of its variants too, so they are one key: another exponent of an RSA
+// modulus, and the negated point of a curve.
+func TestVariantsOfAKeyAreOneKey(t *testing.T) {
+	variants := func(t *testing.T) map[string][2][]byte {
+		first := keytest.RSA(t, 0).Signer.(*rsa.PrivateKey)
+		second := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: first.N, E: 65539}, Primes: first.Primes}
+		phi := big.NewInt(1)
+		for _, prime := range first.Primes {
+			phi.Mul(phi, new(big.Int).Sub(prime, big.NewInt(1)))
+		}
+		if second.D = new(big.Int).ModInverse(big.NewInt(65539), phi); second.D == nil {
+			t.Fatal("unlucky primes")
+		}
+		curve := elliptic.P256()
+		point := keytest.EC(t).Signer.(*ecdsa.PrivateKey)
+		scalar, err := point.Bytes()
+		must(t, err)
+		negated := new(big.Int).SetBytes(scalar)
+		opposite, err := ecdsa.ParseRawPrivateKey(curve, negated.Sub(curve.Params().N, negated).FillBytes(make([]byte, 32)))
+		must(t, err)
+		return map[string][2][]byte{
+			"RSA exponent": {issue(t, nil, first.Public(), first), issue(t, nil, second.Public(), second)},
+			"EC point":     {issue(t, nil, point.Public(), point), issue(t, nil, opposite.Public(), opposite)},
+		}
+	}
+	eachRegister(t, func(t *testing.T, r *keymgr.Register, _ *clock) {
+		for what, pair := range variants(t) {
+			id := "P" + what[:1]
+			p, err := r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: id}, pair[0])
+			must(t, err)
+			_, err = r.Add(t.Context(), audittest.By, keymgr.Partner{ReferenceID: "OTHER"}, pair[1])
+			wantErr(t, what+" of another partner", err, keymgr.ErrKeyInUse)
+			must(t, r.RevokeCertificate(t.Context(), audittest.By, id, p.Certificates[0].Fingerprint))
+			_, err = r.AddCertificate(t.Context(), audittest.By, id, pair[1])
+			wantErr(t, what+" after the revocation", err, keymgr.ErrKeyRevoked)
+		}
 	})
 }
 
