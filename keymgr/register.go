@@ -120,6 +120,9 @@ func (r *Register) insertPartner(ctx context.Context, tx *sqlx.Tx, p Partner) er
 
 // Get returns a partner with its certificates, or [ErrNotFound]. The reference id matches byte for byte.
 func (r *Register) Get(ctx context.Context, reference string) (Partner, error) {
+	if !referenceID.MatchString(reference) { // PostgreSQL takes no text that is not UTF-8
+		return Partner{}, ErrNotFound
+	}
 	return r.get(ctx, r.db, reference)
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"sync"
@@ -210,6 +211,15 @@ func TestPermit(t *testing.T) {
 			t.Errorf("permissions after taking all: %v", p.Permissions)
 		}
 		wantErr(t, "unknown partner", r.Permit(t.Context(), audittest.By, "B", nil), keymgr.ErrNotFound)
+	})
+}
+
+func TestGetKnowsNobodyByANameThatIsNone(t *testing.T) {
+	eachRegister(t, func(t *testing.T, r *keymgr.Register, _ *clock) {
+		for _, reference := range []string{"", "A\x00", "\xff", "../A"} {
+			_, err := r.Get(t.Context(), reference)
+			wantErr(t, fmt.Sprintf("get %q", reference), err, keymgr.ErrNotFound)
+		}
 	})
 }
 
