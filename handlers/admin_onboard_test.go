@@ -302,8 +302,8 @@ func TestSettingsToCorrect(t *testing.T) {
 		{url.Values{"scope": {"some"}}, "Choose at least one bank or wallet provider from the list below"},
 		{url.Values{"permissions": {"root"}}, "Choose among these permissions and providers"},
 		{url.Values{"scope": {"some"}, "fa_providers": {"no code<script>"}}, "Choose among these permissions and providers"},
-		{url.Values{"callback_url": {"javascript:alert(1)"}}, "Enter an address such as https://partner.example.org/callback, without user name and #"},
-		{url.Values{"callback_url": {"https://user:pw@example.org/"}}, "Enter an address such as https://partner.example.org/callback, without user name and #"},
+		{url.Values{"callback_url": {"javascript:alert(1)"}}, "Enter an address such as https://partner.example.org/callback, without user name and #, with a public host name and port 443 or 8443"},
+		{url.Values{"callback_url": {"https://user:pw@example.org/"}}, "Enter an address such as https://partner.example.org/callback, without user name and #, with a public host name and port 443 or 8443"},
 	} {
 		form := b.get("/admin/partners/BANK-A/settings").shows(http.StatusOK, "What Bank A may do")
 		page, fragment := b.submit(form, "main form", good(test.change)), b.htmx().submit(form, "main form", good(test.change))

@@ -3,7 +3,6 @@ package keymgr
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -98,18 +97,6 @@ func checkedProviders(codes []string) ([]string, error) {
 	}
 	slices.Sort(upper)
 	return slices.Compact(upper), nil
-}
-
-func checkCallbackURL(text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || len(text) > maxCallbackURL || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" ||
-		u.User != nil || u.Fragment != "" {
-		return fmt.Errorf("%w callback URL: expected http(s)://host/path without user and fragment, at most %d bytes", ErrInvalid, maxCallbackURL)
-	}
-	return nil
 }
 
 // join and split store short lists in one column.
