@@ -134,6 +134,40 @@ func TestSealedRecordsOpenOnlyInTheirRow(t *testing.T) {
 	})
 }
 
+// TestAnOldRecordOpensInNoLaterVersion: whoever can write to the database cannot put an earlier account back into its row.
+func TestAnOldRecordOpensInNoLaterVersion(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		service := mappertest.Service(t, db)
+		link(t, service, mappertest.By("A"), mappertest.Item("r1", anID, anAccount))
+		if _, err := service.Update(t.Context(), mappertest.By("A"), []mapper.Item{mappertest.Item("r2", anID, another)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`UPDATE links SET sealed = (SELECT sealed FROM link_history WHERE action = 'link')`); err != nil {
+			t.Fatal(err)
+		}
+		if results, err := service.Resolve(t.Context(), mappertest.By("A"), []mapper.Item{mappertest.Details("q", anID, "")}); err == nil {
+			t.Errorf("the record before the update was opened: %+v", results)
+		}
+	})
+}
+
+// TestAnActiveLinkSpeaksForASharedAccount, also where an inactive one is older.
+func TestAnActiveLinkSpeaksForASharedAccount(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		service := mappertest.Service(t, db)
+		const younger = "token:777002@nationalid"
+		link(t, service, mappertest.By("A"), mappertest.Item("r1", anID, anAccount))
+		if _, err := db.Exec(`UPDATE links SET status = 'inactive', linked_at = linked_at - 1000`); err != nil {
+			t.Fatal(err)
+		}
+		link(t, service, mappertest.By("A"), mappertest.Item("r1", younger, anAccount))
+		results, err := service.Resolve(t.Context(), mappertest.By("A"), []mapper.Item{mappertest.Details("q", "", anAccount)})
+		if err != nil || results[0].Code != mapper.FAActive || results[0].ID != younger {
+			t.Errorf("Resolve = %+v, %v; want the active link", results, err)
+		}
+	})
+}
+
 func TestAnInactiveLinkIsSaidToBeSo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
 		service := mappertest.Service(t, db)
