@@ -66,6 +66,9 @@ const (
 	Update = "update"
 	Unlink = "unlink"
 
+	LinksImport = "links.import" // the whole of it; its chunks are links and updates
+	LinksExport = "links.export"
+
 	Login        = "login"
 	LoginRefused = "login.refused"
 	Logout       = "logout"
