@@ -137,13 +137,20 @@ func (p *Portal) confirm(c *gin.Context) error {
 // address constructs the financial address of a complete draft.
 func (p *Portal) address(ctx context.Context, draft web.Draft, chosen choice) (string, error) {
 	kind := mapper.Kind(draft.Kind)
-	attributes := map[string]string{numberFields[kind].Name: draft.Account}
+	attributes := map[string]string{numberFields[kind].Name: draft.Account, "fa_type": faTypes[kind]}
 	if kind == mapper.Bank {
-		attributes["bank_code"], attributes["branch_code"] = chosen.branch.DFSP, chosen.branch.Code
+		attributes["bank_code"], attributes["bank_name"] = chosen.provider.Code, chosen.provider.Name
+		attributes["branch_code"], attributes["branch_name"] = chosen.branch.Code, chosen.branch.Name
 	} else {
 		attributes["provider_code"] = chosen.provider.Code
+		attributes["wallet_provider_code"], attributes["wallet_provider_name"] = chosen.provider.Code, chosen.provider.Name
 	}
-	return p.Strategies.Construct(ctx, kind, attributes)
+	return p.Strategies.Construct(ctx, chosen.provider, attributes)
+}
+
+// faTypes are what existing registries write into an address of key-value form.
+var faTypes = map[mapper.Kind]string{
+	mapper.Bank: "BANK_ACCOUNT", mapper.MobileWallet: "MOBILE_WALLET", mapper.EmailWallet: "EMAIL_WALLET",
 }
 
 func (p *Portal) change(c *gin.Context, user web.User, draft web.Draft, fa string, linked bool) error {

@@ -49,9 +49,10 @@ type Directory interface {
 	SearchBranches(ctx context.Context, text string, limit int) ([]mapper.Branch, error)
 }
 
-// Strategies makes financial addresses and takes them apart.
+// Strategies makes financial addresses, by the strategy of their provider, and takes them apart.
 type Strategies interface {
-	Construct(ctx context.Context, kind mapper.Kind, attributes map[string]string) (string, error)
+	Of(ctx context.Context, provider mapper.DFSP) (mapper.Strategy, error)
+	Construct(ctx context.Context, provider mapper.DFSP, attributes map[string]string) (string, error)
 	Deconstruct(ctx context.Context, fa string) (mapper.Account, error)
 }
 

@@ -1,10 +1,14 @@
 package mapper
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,10 +24,11 @@ import (
 
 // DFSP is a digital financial service provider: a bank, or a mobile or e-mail wallet provider.
 type DFSP struct {
-	Code   string `db:"code"`
-	Name   string `db:"name"`
-	Kind   Kind   `db:"kind"`
-	Active bool   `db:"active"`
+	Code     string `db:"code"`
+	Name     string `db:"name"`
+	Kind     Kind   `db:"kind"`
+	Strategy string `db:"strategy"` // name of the strategy by which the portal makes its addresses; empty: the default of its kind
+	Active   bool   `db:"active"`
 }
 
 // Branch is a branch of a bank.
@@ -33,6 +38,8 @@ type Branch struct {
 	Code     string `db:"code"`
 	Name     string `db:"name"`
 	Town     string `db:"town"`
+	Area     string `db:"area"`    // district and state: searched and shown
+	Address  string `db:"address"` // street: searched, and shown in small type
 	Active   bool   `db:"active"`
 }
 
@@ -59,7 +66,7 @@ func NewDirectory(db *sqlx.DB, now func() time.Time) *Directory { return &Direct
 func (d *Directory) Providers(ctx context.Context, kind Kind) ([]DFSP, error) {
 	list := []DFSP{}
 	err := d.db.SelectContext(ctx, &list, d.db.Rebind(`
-		SELECT code, name, kind, active
+		SELECT code, name, kind, strategy, active
 		FROM dfsps
 		WHERE active AND kind = ?
 		ORDER BY name`), kind)
@@ -87,7 +94,7 @@ func (d *Directory) providers(ctx context.Context) (map[string]DFSP, error) {
 		return names.byCode, nil
 	}
 	var list []DFSP
-	if err := d.db.SelectContext(ctx, &list, `SELECT code, name, kind, active FROM dfsps`); err != nil {
+	if err := d.db.SelectContext(ctx, &list, `SELECT code, name, kind, strategy, active FROM dfsps`); err != nil {
 		return nil, fmt.Errorf("read providers: %w", err)
 	}
 	names := &providerNames{at: d.now(), byCode: make(map[string]DFSP, len(list))}
@@ -99,16 +106,15 @@ func (d *Directory) providers(ctx context.Context) (map[string]DFSP, error) {
 }
 
 const selectBranches = `
-		SELECT b.dfsp_code, d.name AS dfsp_name, b.code, b.name, b.town, b.active
+		SELECT b.dfsp_code, d.name AS dfsp_name, b.code, b.name, b.town, b.area, b.address, b.active
 		FROM branches b
-		JOIN dfsps d ON d.code = b.dfsp_code
-		WHERE b.active AND d.active`
+		JOIN dfsps d ON d.code = b.dfsp_code`
 
 // Branch returns an active branch of an active bank.
 func (d *Directory) Branch(ctx context.Context, dfsp, code string) (Branch, error) {
 	var found Branch
 	err := d.db.GetContext(ctx, &found, d.db.Rebind(selectBranches+`
-		  AND b.dfsp_code = ? AND b.code = ?`), strings.ToUpper(dfsp), strings.ToUpper(code))
+		WHERE b.active AND d.active AND b.dfsp_code = ? AND b.code = ?`), strings.ToUpper(dfsp), strings.ToUpper(code))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Branch{}, fmt.Errorf("branch: %w", ErrNotFound)
 	}
@@ -126,16 +132,44 @@ func (d *Directory) SearchBranches(ctx context.Context, text string, limit int) 
 	if len(words) == 0 {
 		return list, nil
 	}
-	query, args := selectBranches, []any{}
-	for _, word := range words[:min(len(words), 8)] {
-		query += ` AND b.search_text LIKE ?`
-		args = append(args, "%"+word+"%")
+	for b, err := range d.Branches(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		searched := searchable(b.DFSPName, b.Name, b.Code, b.Town, b.Area, b.Address)
+		bank, err := d.Provider(ctx, b.DFSP)
+		if b.Active && bank.Active && err == nil && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(searched, word) }) {
+			list = append(list, b)
+		}
 	}
-	query += ` ORDER BY d.name, b.name, b.code LIMIT ?`
-	if err := d.db.SelectContext(ctx, &list, d.db.Rebind(query), append(args, limit)...); err != nil {
-		return nil, fmt.Errorf("search branches: %w", err)
+	slices.SortFunc(list, func(a, b Branch) int {
+		return cmp.Or(cmp.Compare(a.DFSPName, b.DFSPName), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Code, b.Code))
+	})
+	return list[:min(limit, len(list))], nil
+}
+
+// Branches goes through the branches of a bank, or of all banks where dfsp is empty, closed ones too. Nothing else should
+// be asked of a database with one connection meanwhile.
+func (d *Directory) Branches(ctx context.Context, dfsp string) iter.Seq2[Branch, error] {
+	return func(yield func(Branch, error) bool) {
+		rows, err := d.db.QueryxContext(ctx, d.db.Rebind(selectBranches+`
+		WHERE b.dfsp_code = ? OR ? = ''
+		ORDER BY b.dfsp_code, b.code`), strings.ToUpper(dfsp), dfsp)
+		if err != nil {
+			yield(Branch{}, fmt.Errorf("read branches: %w", err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var b Branch
+			if err = rows.StructScan(&b); err != nil || !yield(b, nil) {
+				break
+			}
+		}
+		if err = errors.Join(err, rows.Err()); err != nil {
+			yield(Branch{}, fmt.Errorf("read branches: %w", err))
+		}
 	}
-	return list, nil
 }
 
 // searchable folds a text for searching: lower case, no accents, and a space for whatever is not a letter or digit, which
@@ -154,52 +188,119 @@ func searchable(texts ...string) string {
 	}, folded)
 }
 
-// Load adds providers and branches, replacing those with the same code. Codes are kept in upper case.
+// Load adds providers and branches, replacing those with the same code. Codes are kept in upper case. What is to be taken
+// out of the directory is loaded as inactive: addresses that were linked still name it.
 func (d *Directory) Load(ctx context.Context, providers []DFSP, branches []Branch) error {
 	err := transact(ctx, d.db, func(tx *sqlx.Tx) error {
-		for _, p := range providers {
-			code := strings.ToUpper(p.Code)
-			_, err := tx.ExecContext(ctx, tx.Rebind(`
-				INSERT INTO dfsps (code, name, kind, active, search_text)
-				VALUES (?, ?, ?, ?, ?)
-				ON CONFLICT (code) DO UPDATE SET
-				    name = excluded.name, kind = excluded.kind, active = excluded.active, search_text = excluded.search_text`),
-				code, p.Name, p.Kind, p.Active, searchable(p.Name, code))
-			if err != nil {
-				return fmt.Errorf("store provider %s: %w", code, err)
-			}
+		if err := changing(ctx, tx); err != nil {
+			return err
 		}
-		return loadBranches(ctx, tx, branches)
+		if err := d.loadProviders(ctx, tx, providers); err != nil {
+			return err
+		}
+		return d.loadBranches(ctx, tx, branches)
 	})
 	d.names.Store(nil)
 	return err
 }
 
-func loadBranches(ctx context.Context, tx *sqlx.Tx, branches []Branch) error {
-	var providers []DFSP
-	if err := tx.SelectContext(ctx, &providers, `SELECT code, name, kind, active FROM dfsps`); err != nil {
-		return fmt.Errorf("read providers: %w", err)
+// changing is called first in a transaction that changes providers or branches: such changes come one after another, and
+// every replica notices them.
+func changing(ctx context.Context, tx *sqlx.Tx) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE directory_version SET version = version + 1`); err != nil {
+		return fmt.Errorf("count the directory's change: %w", err)
 	}
-	names := make(map[string]string, len(providers))
+	return nil
+}
+
+// loadedAtOnce is how many rows one statement stores.
+const loadedAtOnce = 2000
+
+func (d *Directory) loadProviders(ctx context.Context, tx *sqlx.Tx, providers []DFSP) error {
+	last := map[string]DFSP{} // one statement cannot store a row twice
 	for _, p := range providers {
-		names[p.Code] = p.Name
+		p.Code = strings.ToUpper(p.Code)
+		last[p.Code] = p
 	}
-	for _, b := range branches {
-		dfsp, code := strings.ToUpper(b.DFSP), strings.ToUpper(b.Code)
-		if _, ok := names[dfsp]; !ok {
-			return fmt.Errorf("store branch %s of %s: bank: %w", code, dfsp, ErrNotFound)
+	for chunk := range slices.Chunk(slices.Collect(maps.Values(last)), loadedAtOnce) {
+		var codes, names, kinds, strategies []string
+		var active []int64
+		for _, p := range chunk {
+			codes, names, kinds, strategies = append(codes, p.Code), append(names, p.Name), append(kinds, string(p.Kind)), append(strategies, p.Strategy)
+			active = append(active, number(p.Active))
 		}
-		_, err := tx.ExecContext(ctx, tx.Rebind(`
-			INSERT INTO branches (dfsp_code, code, name, town, active, search_text)
-			VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (dfsp_code, code) DO UPDATE SET
-			    name = excluded.name, town = excluded.town, active = excluded.active, search_text = excluded.search_text`),
-			dfsp, code, b.Name, b.Town, b.Active, searchable(names[dfsp], b.Name, code, b.Town))
+		from, args, err := rowset{[]column{
+			textColumn("code", codes), textColumn("name", names), textColumn("kind", kinds), textColumn("strategy", strategies),
+			intColumn("active", active),
+		}}.from(d.db, "r")
 		if err != nil {
-			return fmt.Errorf("store branch %s of %s: %w", code, dfsp, err)
+			return err
+		}
+		_, err = tx.ExecContext(ctx, tx.Rebind(`
+			INSERT INTO dfsps (code, name, kind, strategy, active)
+			SELECT r.code, r.name, r.kind, r.strategy, r.active <> 0
+			FROM `+from+`
+			WHERE TRUE
+			ON CONFLICT (code) DO UPDATE SET
+			    name = excluded.name, kind = excluded.kind, strategy = excluded.strategy, active = excluded.active`), args...)
+		if err != nil {
+			return fmt.Errorf("store %d providers: %w", len(chunk), err)
 		}
 	}
 	return nil
+}
+
+func (d *Directory) loadBranches(ctx context.Context, tx *sqlx.Tx, branches []Branch) error {
+	if len(branches) == 0 {
+		return nil
+	}
+	var known []string
+	if err := tx.SelectContext(ctx, &known, `SELECT code FROM dfsps`); err != nil {
+		return fmt.Errorf("read providers: %w", err)
+	}
+	last := make(map[string]Branch, len(branches))
+	for _, b := range branches {
+		b.DFSP, b.Code = strings.ToUpper(b.DFSP), strings.ToUpper(b.Code)
+		if !slices.Contains(known, b.DFSP) {
+			return fmt.Errorf("store branch %s of %s: bank: %w", b.Code, b.DFSP, ErrNotFound)
+		}
+		last[branchKey(b.DFSP, b.Code)] = b
+	}
+	for chunk := range slices.Chunk(slices.Collect(maps.Values(last)), loadedAtOnce) {
+		var dfsps, codes, names, towns, areas, addresses []string
+		var active []int64
+		for _, b := range chunk {
+			dfsps, codes, names = append(dfsps, b.DFSP), append(codes, b.Code), append(names, b.Name)
+			towns, areas, addresses = append(towns, b.Town), append(areas, b.Area), append(addresses, b.Address)
+			active = append(active, number(b.Active))
+		}
+		from, args, err := rowset{[]column{
+			textColumn("dfsp_code", dfsps), textColumn("code", codes), textColumn("name", names), textColumn("town", towns),
+			textColumn("area", areas), textColumn("address", addresses), intColumn("active", active),
+		}}.from(d.db, "r")
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, tx.Rebind(`
+			INSERT INTO branches (dfsp_code, code, name, town, area, address, active)
+			SELECT r.dfsp_code, r.code, r.name, r.town, r.area, r.address, r.active <> 0
+			FROM `+from+`
+			WHERE TRUE
+			ON CONFLICT (dfsp_code, code) DO UPDATE SET
+			    name = excluded.name, town = excluded.town, area = excluded.area, address = excluded.address, active = excluded.active`), args...)
+		if err != nil {
+			return fmt.Errorf("store %d branches: %w", len(chunk), err)
+		}
+	}
+	return nil
+}
+
+// number is how a rowset carries a truth value.
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // transact runs f in one transaction, and again when the database resolved a deadlock against it: f must not change

@@ -22,7 +22,33 @@ type Strategy struct {
 	Construct   string `db:"construct"`   // template with {attribute}
 	Deconstruct string `db:"deconstruct"` // RE2 with named groups, anchored at both ends
 	Active      bool   `db:"active"`
+	Default     bool   `db:"is_default"` // of its kind: for providers that name no strategy; one of a kind at most
+	NumberRule
 }
+
+// NumberRule says what the account numbers of a strategy look like, without the spaces and dashes they are printed with.
+// The zero value asks for 4 to 34 letters and digits.
+type NumberRule struct {
+	MinLength int    `db:"number_min"`
+	MaxLength int    `db:"number_max"`
+	Chars     string `db:"number_chars"`   // [Digits], or empty: letters and digits
+	Check     string `db:"number_check"`   // one of the checks below; empty: none
+	Country   string `db:"number_country"` // of an IBAN: ISO 3166 code in upper case; empty: any
+	Groups    string `db:"number_groups"`  // how it is printed, such as "4 4 3"
+	Example   string `db:"number_example"` // shown as a hint
+}
+
+// What a [NumberRule] can ask for.
+const (
+	Digits = "digits"
+
+	CheckLuhn     = "luhn"     // of payment cards: a digit at the end
+	CheckVerhoeff = "verhoeff" // a digit at the end that notices every exchange of two
+	CheckMod11    = "mod11"    // a digit at the end, or X: weights 2, 3, 4 and so on from the right
+	CheckMod97    = "mod97"    // ISO 7064 MOD 97-10: two digits at the end
+	CheckIBAN     = "iban"     // ISO 13616: two digits after the country's letters, and the country's length
+	CheckMobile   = "mobile"   // of a phone number: it must be a mobile phone's
+)
 
 // Account is a financial address taken apart.
 type Account struct {
@@ -302,7 +328,8 @@ func (s *Strategies) active(ctx context.Context) ([]*compiled, error) {
 	}
 	var rows []Strategy
 	err := s.db.SelectContext(ctx, &rows, `
-		SELECT name, kind, construct, deconstruct, active
+		SELECT name, kind, construct, deconstruct, active, is_default,
+		       number_min, number_max, number_chars, number_check, number_country, number_groups, number_example
 		FROM strategies
 		WHERE active
 		ORDER BY name`)
@@ -321,25 +348,45 @@ func (s *Strategies) active(ctx context.Context) ([]*compiled, error) {
 	return set.list, nil
 }
 
-// Construct makes the financial address of a kind from its attributes, by the first active strategy that has exactly
-// these attributes.
-func (s *Strategies) Construct(ctx context.Context, kind Kind, attributes map[string]string) (string, error) {
+// Of returns the strategy by which addresses of a provider are made: the one it names, or else the default of its kind.
+// A strategy that is named and not active counts as not named.
+func (s *Strategies) Of(ctx context.Context, provider DFSP) (Strategy, error) {
+	c, err := s.of(ctx, provider)
+	if err != nil {
+		return Strategy{}, err
+	}
+	return c.Strategy, nil
+}
+
+func (s *Strategies) of(ctx context.Context, provider DFSP) (*compiled, error) {
 	list, err := s.active(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found *compiled
+	for _, c := range list {
+		switch {
+		case c.Kind != provider.Kind:
+		case c.Name == provider.Strategy:
+			return c, nil
+		case c.Default || found == nil:
+			found = c
+		}
+	}
+	if found == nil {
+		return nil, fmt.Errorf("construct FA: there is no active %s strategy", provider.Kind)
+	}
+	return found, nil
+}
+
+// Construct makes the financial address of an account at a provider, by the provider's strategy, which takes of the
+// attributes those it has a place for.
+func (s *Strategies) Construct(ctx context.Context, provider DFSP, attributes map[string]string) (string, error) {
+	c, err := s.of(ctx, provider)
 	if err != nil {
 		return "", err
 	}
-	for _, c := range list {
-		named := 0
-		for _, p := range c.parts {
-			if _, ok := attributes[p.attribute]; ok {
-				named++
-			}
-		}
-		if c.Kind == kind && named == len(attributes) && named == len(c.pattern.SubexpNames())-1 {
-			return c.construct(attributes)
-		}
-	}
-	return "", fmt.Errorf("construct FA: no active %s strategy has these attributes", kind)
+	return c.construct(attributes)
 }
 
 // Deconstruct takes a financial address apart by the first active strategy that it fits.

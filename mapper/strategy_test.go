@@ -56,23 +56,32 @@ func TestDeconstruct(t *testing.T) {
 
 func TestConstruct(t *testing.T) {
 	strategies := mapper.NewStrategies(dbtest.SQLite(t), time.Now)
+	openG2P := map[string]string{
+		"account_number": "123", "branch_code": "001", "branch_name": "Main", "bank_code": "ALPHA", "bank_name": "Alpha", "fa_type": "BANK_ACCOUNT",
+	}
 	for _, test := range []struct {
 		kind       mapper.Kind
+		strategy   string
 		attributes map[string]string
 		want       string
 	}{
-		{mapper.Bank, map[string]string{"account_number": "123", "branch_code": "001", "bank_code": "ALPHA"}, "account:123@001.ALPHA.bank_acc"},
-		{mapper.MobileWallet, map[string]string{"mobile_number": "+15550100123", "provider_code": "G"}, "mobile:+15550100123@G.mobile_wallet"},
-		{mapper.EmailWallet, map[string]string{"email_address": "a@b.c", "provider_code": "G"}, "email:a@b.c@G.email_wallet"},
-		{mapper.Bank, map[string]string{"account_number": "1@2", "branch_code": "001", "bank_code": "ALPHA"}, ""},
-		{mapper.Bank, map[string]string{"account_number": "1", "branch_code": "001.X", "bank_code": "ALPHA"}, ""},
-		{mapper.Bank, map[string]string{"account_number": "", "branch_code": "001", "bank_code": "ALPHA"}, ""},
-		{mapper.Bank, map[string]string{"account_number": "1", "bank_code": "ALPHA"}, ""},
-		{mapper.MobileWallet, map[string]string{"account_number": "1", "branch_code": "001", "bank_code": "ALPHA"}, ""},
+		{mapper.Bank, "", map[string]string{"account_number": "123", "branch_code": "001", "bank_code": "ALPHA"}, "account:123@001.ALPHA.bank_acc"},
+		{mapper.MobileWallet, "", map[string]string{"mobile_number": "+15550100123", "provider_code": "G"}, "mobile:+15550100123@G.mobile_wallet"},
+		{mapper.EmailWallet, "", map[string]string{"email_address": "a@b.c", "provider_code": "G"}, "email:a@b.c@G.email_wallet"},
+		{mapper.Bank, "", map[string]string{"account_number": "1@2", "branch_code": "001", "bank_code": "ALPHA"}, ""},
+		{mapper.Bank, "", map[string]string{"account_number": "1", "branch_code": "001.X", "bank_code": "ALPHA"}, ""},
+		{mapper.Bank, "", map[string]string{"account_number": "", "branch_code": "001", "bank_code": "ALPHA"}, ""},
+		{mapper.Bank, "", map[string]string{"account_number": "1", "bank_code": "ALPHA"}, ""},
+		{mapper.MobileWallet, "", map[string]string{"account_number": "1", "branch_code": "001", "bank_code": "ALPHA"}, ""},
+		{mapper.Bank, "OpenG2P bank", openG2P, "account_number:123.branch_name:Main.branch_code:001.bank_name:Alpha.bank_code:ALPHA.fa_type:BANK_ACCOUNT"},
+		{mapper.Bank, "", openG2P, "account:123@001.ALPHA.bank_acc"},
+		{mapper.Bank, "OpenG2P phone", openG2P, "account:123@001.ALPHA.bank_acc"}, // of another kind, and one that is not there: as if none was named
+		{mapper.Bank, "nothing", openG2P, "account:123@001.ALPHA.bank_acc"},
+		{"gold", "", openG2P, ""},
 	} {
-		got, err := strategies.Construct(t.Context(), test.kind, test.attributes)
+		got, err := strategies.Construct(t.Context(), mapper.DFSP{Kind: test.kind, Strategy: test.strategy}, test.attributes)
 		if got != test.want || (err == nil) == (test.want == "") {
-			t.Errorf("Construct(%s, %v) = %q, %v; want %q", test.kind, test.attributes, got, err, test.want)
+			t.Errorf("Construct(%s, %q, %v) = %q, %v; want %q", test.kind, test.strategy, test.attributes, got, err, test.want)
 		}
 	}
 }
@@ -126,11 +135,11 @@ func FuzzFinancialAddress(f *testing.F) {
 		var again string
 		switch account.StrategyName {
 		case "bank":
-			again, err = strategies.Construct(t.Context(), account.Kind, map[string]string{"account_number": account.Number, "branch_code": account.Branch, "bank_code": account.DFSP})
+			again, err = strategies.Construct(t.Context(), mapper.DFSP{Kind: account.Kind}, map[string]string{"account_number": account.Number, "branch_code": account.Branch, "bank_code": account.DFSP})
 		case "mobile wallet":
-			again, err = strategies.Construct(t.Context(), account.Kind, map[string]string{"mobile_number": account.Number, "provider_code": account.DFSP})
+			again, err = strategies.Construct(t.Context(), mapper.DFSP{Kind: account.Kind}, map[string]string{"mobile_number": account.Number, "provider_code": account.DFSP})
 		case "email wallet":
-			again, err = strategies.Construct(t.Context(), account.Kind, map[string]string{"email_address": account.Number, "provider_code": account.DFSP})
+			again, err = strategies.Construct(t.Context(), mapper.DFSP{Kind: account.Kind}, map[string]string{"email_address": account.Number, "provider_code": account.DFSP})
 		default:
 			return
 		}
