@@ -200,6 +200,7 @@ type change struct {
 	action      Action
 	referenceID string
 	row         linkRow
+	before      *linkRow // the row that this one replaces, with its sealed record; only where somebody is told of it
 }
 
 // insertHistory writes the changes of a batch, in the transaction that makes them.

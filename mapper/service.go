@@ -24,6 +24,7 @@ type Service struct {
 	strategies *Strategies
 	directory  *Directory
 	trail      *audit.Log
+	notifier   Notifier
 	remember   time.Duration
 	knownOnly  bool
 	now        func() time.Time
@@ -38,6 +39,7 @@ type Config struct {
 	Strategies    *Strategies
 	Directory     *Directory
 	Trail         *audit.Log
+	Notifier      Notifier      // nil: nobody is told of changes
 	MessageWindow time.Duration // how old a message may be; its id is remembered for longer than that
 	KnownDFSPOnly bool          // accept only addresses whose codes are in the directory
 	Now           func() time.Time
@@ -52,7 +54,7 @@ func NewService(c Config) (*Service, error) {
 		return nil, errors.New("mapper service: configuration is incomplete")
 	}
 	return &Service{
-		db: c.DB, sealer: c.Sealer, strategies: c.Strategies, directory: c.Directory, trail: c.Trail,
+		db: c.DB, sealer: c.Sealer, strategies: c.Strategies, directory: c.Directory, trail: c.Trail, notifier: c.Notifier,
 		remember: 2 * (c.MessageWindow + maxClockSkew), knownOnly: c.KnownDFSPOnly, now: c.Now,
 	}, nil
 }
@@ -210,6 +212,10 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 			return nil, fmt.Errorf("%s %d items: %w", action, len(items), err)
 		}
 	}
+	tell, err := s.herald(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s %d items: %w", action, len(items), err)
+	}
 	var results []Result
 	err = transact(ctx, s.db, func(tx *sqlx.Tx) error {
 		// Whole milliseconds, as stored: what a caller is told now equals what it reads later.
@@ -226,6 +232,9 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 			return err
 		}
 		if err := insertHistory(ctx, tx, s.db, by, now, changes); err != nil {
+			return err
+		}
+		if err := tell.announce(ctx, tx, by, now, changes); err != nil {
 			return err
 		}
 		return s.trail.Write(ctx, tx, batchEvent(by, action, len(items), changes))
@@ -297,7 +306,7 @@ func (s *Service) lockCandidates(ctx context.Context, tx *sqlx.Tx, candidates []
 }
 
 func (s *Service) update(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error) {
-	current, err := s.lockCandidates(ctx, tx, b.candidates, false)
+	current, err := s.lockCandidates(ctx, tx, b.candidates, s.notifier != nil) // who is told needs the record before
 	if err != nil {
 		return nil, err
 	}
@@ -317,6 +326,10 @@ func (s *Service) update(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, 
 		done, err := b.succeed(c, Update, after)
 		if err != nil {
 			return nil, err
+		}
+		if s.notifier != nil {
+			old := before
+			done.before = &old
 		}
 		changes = append(changes, done)
 		current[c.id], touched[c.id] = after, true

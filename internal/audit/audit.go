@@ -69,6 +69,9 @@ const (
 	LinksImport = "links.import" // the whole of it; its chunks are links and updates
 	LinksExport = "links.export"
 
+	NoticeGiveUp = "notice.give_up" // messages to people that could not be delivered; how many
+	NoticeResend = "notice.resend"
+
 	Login        = "login"
 	LoginRefused = "login.refused"
 	Logout       = "logout"

@@ -1,0 +1,83 @@
+package notices
+
+import (
+	"context"
+	"strings"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"spar/mapper"
+	"spar/web/i18n"
+)
+
+// message writes a notice in the language of the record. Nothing of the person is in it but the masked account, and the
+// link in it carries nothing but the number of the change: who follows it has to sign in.
+func (o *Outbox) message(ctx context.Context, channel string, id uuid.UUID, f facts) Message {
+	ctx = i18n.With(ctx, i18n.Negotiate("", strings.ReplaceAll(f.Locale, "_", "-")))
+	key := keyOf(ctx, f.Action)
+	what := o.what(ctx, key, f)
+	by := i18n.T(ctx, "notice.by_you", "when", i18n.DateTime(ctx, f.At.In(o.c.Location)))
+	if !f.ByBeneficiary {
+		by = i18n.T(ctx, "notice.by_partner", "partner", line(o.c.PartnerName(ctx, f.Partner)), "when", i18n.DateTime(ctx, f.At.In(o.c.Location)))
+	}
+	link := o.c.PortalURL + "/account/history/" + f.ChangeID + "/not-me"
+	m := Message{ID: id.String(), To: f.To}
+	if channel == SMS {
+		m.Text = strings.Join([]string{
+			i18n.T(ctx, "service.short_name") + ": " + what, by, i18n.T(ctx, "notice.not_me", "link", link),
+		}, " ")
+		return m
+	}
+	m.Subject = i18n.T(ctx, key+"subject")
+	m.Text = strings.Join([]string{
+		what, by, i18n.T(ctx, "notice.reference", "reference", f.ChangeID), i18n.T(ctx, "notice.not_me", "link", link),
+		i18n.T(ctx, "layout.never_ask"), i18n.T(ctx, "service.name"),
+	}, "\n\n") + "\n"
+	return m
+}
+
+// keyOf is where the texts about an action are. Whatever happens to a link, people are told that something did.
+func keyOf(ctx context.Context, action mapper.Action) string {
+	key := "notice." + string(action) + "."
+	if subject := key + "subject"; i18n.T(ctx, subject) == subject {
+		return "notice.other."
+	}
+	return key
+}
+
+// what says what happened to whoever has the role. An action that has one text for everybody has it under both.
+func (o *Outbox) what(ctx context.Context, key string, f facts) string {
+	args := []any{"old", o.account(ctx, f.Old), "new", o.account(ctx, f.New)}
+	if text := i18n.T(ctx, key+f.Role, args...); text != key+f.Role {
+		return text
+	}
+	return i18n.T(ctx, key+roleBoth, args...)
+}
+
+// account names an account by its bank or wallet, and the end of its number.
+func (o *Outbox) account(ctx context.Context, a *account) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Shown == "":
+		return line(a.Provider)
+	case a.Kind == mapper.EmailWallet:
+		return i18n.T(ctx, "notice.account.email_wallet", "provider", line(a.Provider), "address", a.Shown)
+	default:
+		return i18n.T(ctx, "notice.account.number", "provider", line(a.Provider), "end", a.Shown)
+	}
+}
+
+// line makes a name of somebody else's choosing one line of plain text, without an address that could pass for ours.
+func line(name string) string {
+	name = strings.Join(strings.Fields(strings.Map(printable, name)), " ")
+	return strings.ReplaceAll(name, "://", " ")
+}
+
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return ' '
+	}
+	return r
+}
