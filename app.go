@@ -27,6 +27,7 @@ const (
 	callsInterval    = time.Second
 	lastCallsTimeout = 10 * time.Second
 	quotaInterval    = 500 * time.Millisecond
+	lookupsInterval  = 10 * time.Second
 )
 
 // app is one running registry. The end-to-end tests build the same one as serve does.
@@ -133,7 +134,8 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 	a.service, err = mapper.NewService(mapper.Config{
 		DB: a.db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
 		Strategies: strategies, Directory: a.directory, Trail: a.trail,
-		MessageWindow: a.cfg.Mapper.MessageWindow, KnownDFSPOnly: a.cfg.Mapper.KnownDFSPOnly, Now: time.Now,
+		MessageWindow: a.cfg.Mapper.MessageWindow, KnownDFSPOnly: a.cfg.Mapper.KnownDFSPOnly,
+		KeepLookups: a.cfg.Lookups.Keep, Location: time.Local, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -236,6 +238,7 @@ func (a *app) run(ctx context.Context) error {
 	background.Go(func() { a.every(ctx, purgeInterval, "purge", a.purges...) })
 	background.Go(func() { a.every(ctx, quotaInterval, "share budgets", a.quotas.Sync) })
 	background.Go(func() { a.every(ctx, callsInterval, "count calls", a.calls.Flush) })
+	background.Go(func() { a.every(ctx, lookupsInterval, "look-ups", a.service.ExpandLookups) })
 	background.Go(func() { a.every(ctx, headInterval, "audit log", a.noteHead) })
 	background.Go(func() { a.refusals.Run(ctx) })
 	background.Go(func() { a.providers.Warm(ctx, a.log) })

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"spar/keymgr/mosip"
+	"spar/mapper"
 )
 
 // Config is the whole configuration: one YAML file, every scalar of which the environment can override. Relative paths in
@@ -25,6 +26,7 @@ type Config struct {
 	Onboarding     OnboardingConfig   `koanf:"onboarding"`
 	Mapper         MapperConfig       `koanf:"mapper"`
 	Limits         LimitsConfig       `koanf:"limits"`
+	Lookups        LookupsConfig      `koanf:"lookups"`
 	Log            LogConfig          `koanf:"log"`
 }
 
@@ -111,6 +113,11 @@ type LimitsConfig struct {
 	LoginRequests      int `koanf:"login_requests"` // that begin or finish a login, of one client address in five minutes
 }
 
+// LookupsConfig is about what people are told of who looked up the details of their accounts.
+type LookupsConfig struct {
+	Keep time.Duration `koanf:"keep"`
+}
+
 // LogConfig sets the log's level: debug, info, warn or error.
 type LogConfig struct {
 	Level string `koanf:"level"`
@@ -132,7 +139,8 @@ func defaultConfig() Config {
 			ItemsPerSecond: 20000, Capacity: 200000, BulkItemsPerSecond: 300000, BulkCapacity: 10000000, BulkFrom: 100, MissCost: 10,
 			LoginRequests: 300,
 		},
-		Log: LogConfig{Level: "info"},
+		Lookups: LookupsConfig{Keep: mapper.KeepLookups},
+		Log:     LogConfig{Level: "info"},
 	}
 }
 

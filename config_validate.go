@@ -18,7 +18,10 @@ import (
 	"spar/keymgr"
 )
 
-const sqlitePrefix = "sqlite://"
+const (
+	sqlitePrefix = "sqlite://"
+	longestKeep  = 3650 * 24 * time.Hour
+)
 
 var regionPattern = regexp.MustCompile(`^[A-Z]{2}$`)
 
@@ -45,6 +48,7 @@ func (l *loader) validate(c *Config) {
 	} {
 		l.expect(n >= 1 && n <= keymgr.LargestRate, "limits."+key, "expected a number from 1 to %d", keymgr.LargestRate)
 	}
+	l.expect(c.Lookups.Keep >= 24*time.Hour && c.Lookups.Keep <= longestKeep, "lookups.keep", "expected a duration from 1d to 3650d")
 	l.expect(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "expected debug, info, warn or error")
 	l.certificates(c.Certificates)
 	l.providers(c)

@@ -90,3 +90,29 @@ func BenchmarkLinkOneByMany(b *testing.B) {
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "links/s")
 	})
 }
+
+// BenchmarkExpandLookups1000 is what the background does after a resolve of 1000 IDs with details.
+func BenchmarkExpandLookups1000(b *testing.B) {
+	eachDatabase(b, func(b *testing.B, db *sqlx.DB) {
+		service := mappertest.Service(b, db)
+		for from := 0; from < benchRows; from += 5000 {
+			if _, err := service.Link(b.Context(), mappertest.By("A"), benchLinks(from, 5000)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		items := make([]mapper.Item, 1000)
+		for n := range b.N {
+			for i := range items {
+				items[i] = mappertest.Details(fmt.Sprint(i), benchID((n*1000+i)%benchRows), "")
+			}
+			if _, err := service.Resolve(b.Context(), mappertest.By("A"), items); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ResetTimer()
+		if err := service.ExpandLookups(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*1000), "us/id") // half of it resting
+	})
+}

@@ -78,6 +78,9 @@ func TestNothingPersonalInTheClear(t *testing.T) {
 		if _, err := service.Update(t.Context(), mappertest.By("BANK"), []mapper.Item{item}); err != nil {
 			t.Fatal(err)
 		}
+		resolveDetails(t, service, "BANK", anID)
+		expand(t, service)
+		resolveDetails(t, service, "BANK", anID)
 		dump := dumpTables(t, db)
 		if !strings.Contains(dump, "ALPHA") {
 			t.Fatal("the dump does not even contain the provider's code")
@@ -95,7 +98,7 @@ func TestNothingPersonalInTheClear(t *testing.T) {
 func dumpTables(t *testing.T, db *sqlx.DB) string {
 	t.Helper()
 	var dump strings.Builder
-	for _, table := range []string{"links", "link_history", "seen_messages", "key_checks"} {
+	for _, table := range []string{"links", "link_history", "seen_messages", "lookups", "key_checks"} {
 		rows, err := db.Queryx("SELECT * FROM " + table)
 		if err != nil {
 			t.Fatal(err)

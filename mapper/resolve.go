@@ -2,7 +2,6 @@ package mapper
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -36,42 +35,38 @@ func (s *Service) resolve(ctx context.Context, by Actor, items []Item) ([]Result
 	if err != nil {
 		return nil, err
 	}
-	if err := burn(ctx, s.db, by, s.now().Add(s.remember)); err != nil {
+	shown, err := s.answerAll(ctx, items, questions, results)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.answerAll(ctx, items, questions, results); err != nil {
-		return nil, errors.Join(err, s.release(ctx, by))
+	if by.ByBeneficiary {
+		shown = nil // people need not be told that they looked themselves
+	}
+	// Last of all, in one statement and before anything is told: the message id, and whose details the answer shows. What
+	// could not be recorded is not answered, and an answer that could not be made leaves the message free to be sent again.
+	now := s.now()
+	if err := burn(ctx, s.db, by, now.Add(s.remember), shown, now); err != nil {
+		return nil, err
 	}
 	return results, nil
 }
 
-// release lets a message that got no answer be sent again, as a change can be that was rolled back. A resolve changes
-// nothing, so its message id has no transaction to fall with.
-func (s *Service) release(ctx context.Context, by Actor) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	_, err := s.db.ExecContext(ctx, s.db.Rebind(`DELETE FROM seen_messages WHERE sender_id = ? AND message_id = ?`), by.Partner, by.MessageID)
-	if err != nil {
-		return fmt.Errorf("release message id: %w", err)
-	}
-	return nil
-}
-
-func (s *Service) answerAll(ctx context.Context, items []Item, questions []question, results []Result) error {
+// answerAll fills in the results and returns the packed keys of the people whose details they show.
+func (s *Service) answerAll(ctx context.Context, items []Item, questions []question, results []Result) (shown packed, _ error) {
 	byID, byFA, err := s.lookUp(ctx, questions)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	providers, err := s.directory.providers(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, q := range questions {
-		if results[q.place], err = s.answer(items[q.place], q, byID, byFA, providers); err != nil {
-			return err
+		if results[q.place], err = s.answer(items[q.place], q, byID, byFA, providers, &shown); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return shown, nil
 }
 
 func (s *Service) questions(items []Item, results []Result) ([]question, error) {
@@ -147,7 +142,8 @@ func (s *Service) lookUp(ctx context.Context, questions []question) (byID, byFA 
 	return byID, byFA, nil
 }
 
-func (s *Service) answer(item Item, q question, byID, byFA map[key]linkRow, providers map[string]DFSP) (Result, error) {
+// answer answers one question. A person whose details it shows is added to shown.
+func (s *Service) answer(item Item, q question, byID, byFA map[key]linkRow, providers map[string]DFSP, shown *packed) (Result, error) {
 	result := Result{ReferenceID: item.ReferenceID.Value, ID: item.ID.Value, Status: Succeeded}
 	var row linkRow
 	var found bool
@@ -172,6 +168,7 @@ func (s *Service) answer(item Item, q question, byID, byFA map[key]linkRow, prov
 	}
 	result.ID, result.FA, result.Name, result.AdditionalInfo = r.id, r.fa, r.name, r.info
 	result.Provider = r.provider(providers)
+	*shown = append(*shown, row.id[:]...)
 	return result, nil
 }
 

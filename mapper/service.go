@@ -27,6 +27,8 @@ type Service struct {
 	notifier   Notifier
 	remember   time.Duration
 	knownOnly  bool
+	keep       time.Duration // look-ups
+	location   *time.Location
 	now        func() time.Time
 }
 
@@ -39,9 +41,11 @@ type Config struct {
 	Strategies    *Strategies
 	Directory     *Directory
 	Trail         *audit.Log
-	Notifier      Notifier      // nil: nobody is told of changes
-	MessageWindow time.Duration // how old a message may be; its id is remembered for longer than that
-	KnownDFSPOnly bool          // accept only addresses whose codes are in the directory
+	Notifier      Notifier       // nil: nobody is told of changes
+	MessageWindow time.Duration  // how old a message may be; its id is remembered for longer than that
+	KnownDFSPOnly bool           // accept only addresses whose codes are in the directory
+	KeepLookups   time.Duration  // how long people can see who looked up their details; 0: [KeepLookups]
+	Location      *time.Location // whose calendar days things are counted by; nil: UTC
 	Now           func() time.Time
 }
 
@@ -53,9 +57,15 @@ func NewService(c Config) (*Service, error) {
 	if c.DB == nil || c.Sealer.Records == nil || c.Sealer.Lookup == nil || c.Strategies == nil || c.Directory == nil || c.Trail == nil || c.Now == nil || c.MessageWindow <= 0 {
 		return nil, errors.New("mapper service: configuration is incomplete")
 	}
+	if c.KeepLookups == 0 {
+		c.KeepLookups = KeepLookups
+	}
+	if c.Location == nil {
+		c.Location = time.UTC
+	}
 	return &Service{
 		db: c.DB, sealer: c.Sealer, strategies: c.Strategies, directory: c.Directory, trail: c.Trail, notifier: c.Notifier,
-		remember: 2 * (c.MessageWindow + maxClockSkew), knownOnly: c.KnownDFSPOnly, now: c.Now,
+		remember: 2 * (c.MessageWindow + maxClockSkew), knownOnly: c.KnownDFSPOnly, keep: c.KeepLookups, location: c.Location, now: c.Now,
 	}, nil
 }
 
@@ -221,7 +231,7 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 		// Whole milliseconds, as stored: what a caller is told now equals what it reads later.
 		now := s.now().UTC().Truncate(time.Millisecond)
 		results = slices.Clone(checked)
-		if err := burn(ctx, tx, by, now.Add(s.remember)); err != nil {
+		if err := burn(ctx, tx, by, now.Add(s.remember), nil, now); err != nil {
 			return err
 		}
 		if len(candidates) == 0 {
@@ -395,11 +405,12 @@ func forUpdate(db *sqlx.DB) string {
 	return ""
 }
 
-// Purge forgets message ids that can no longer be replayed.
+// Purge forgets message ids that can no longer be replayed, once it is in the lists of the people concerned whom their
+// answers showed, and look-ups that were kept long enough.
 func (s *Service) Purge(ctx context.Context) error {
-	_, err := s.db.ExecContext(ctx, s.db.Rebind(`DELETE FROM seen_messages WHERE expires_at < ?`), s.now().UnixMilli())
+	_, err := s.db.ExecContext(ctx, s.db.Rebind(`DELETE FROM seen_messages WHERE expires_at < ? AND revealed IS NULL`), s.now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("purge message ids: %w", err)
 	}
-	return nil
+	return s.purgeLookups(ctx)
 }
