@@ -156,7 +156,7 @@ func providersText(ctx context.Context, codes []string) string {
 	if len(codes) == 0 {
 		return i18n.T(ctx, "admin.settings.any_provider")
 	}
-	return strings.Join(codes, ", ")
+	return i18n.List(ctx, codes)
 }
 
 func (a *Admin) certificateView(ctx context.Context, p keymgr.Partner, c keymgr.Certificate, standing []keymgr.CertificateEvidence, mayChange bool) (templates.CertificateView, error) {

@@ -75,5 +75,5 @@ func permissionsText(ctx context.Context, permissions []keymgr.Permission) strin
 	for i, p := range permissions {
 		names[i] = i18n.T(ctx, "admin.permission."+string(p))
 	}
-	return strings.Join(names, ", ")
+	return i18n.List(ctx, names)
 }

@@ -1,11 +1,11 @@
 package handlers
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -25,7 +25,7 @@ func (l *Login) RequireRole(roles ...string) gin.HandlerFunc {
 		case user.Audience != web.Staff:
 			l.deny(c, "admin.not_staff")
 		case !user.Has(web.Admin, web.Auditor):
-			l.deny(c, "admin.no_role", l.rolesOf(user))
+			l.deny(c, "admin.no_role", l.rolesOf(c.Request.Context(), user))
 		case !user.Has(roles...):
 			l.deny(c, "admin.not_allowed")
 		default:
@@ -36,12 +36,12 @@ func (l *Login) RequireRole(roles ...string) gin.HandlerFunc {
 }
 
 // rolesOf says which of the login provider's roles would have opened a page.
-func (l *Login) rolesOf(user web.User) string {
+func (l *Login) rolesOf(ctx context.Context, user web.User) string {
 	p, ok := l.Providers.Get(user.Provider)
 	if !ok {
 		return ""
 	}
-	return strings.Join(slices.Sorted(maps.Keys(p.Roles)), ", ")
+	return i18n.List(ctx, slices.Sorted(maps.Keys(p.Roles)))
 }
 
 // deny is the one page for everything that somebody may not see: it does not say whether there is anything.

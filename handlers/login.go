@@ -66,7 +66,7 @@ func (l *Login) begin(c *gin.Context) {
 		l.fail(c, p.ID, err)
 		return
 	}
-	address, err := p.AuthURL(ctx, login, i18n.Language(ctx))
+	address, err := p.AuthURL(ctx, login, i18n.Tag(ctx))
 	if err != nil {
 		l.fail(c, p.ID, err)
 		return

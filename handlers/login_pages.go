@@ -132,7 +132,7 @@ func (l *Login) showSignedOut(c *gin.Context) {
 	ctx := c.Request.Context()
 	if language := c.Query("lang"); i18n.Has(language) && l.Sessions.Language(ctx) == "" {
 		ctx = i18n.With(ctx, language)
-		c.Header("Content-Language", language)
+		c.Header("Content-Language", i18n.Tag(ctx))
 		c.Request = c.Request.WithContext(ctx)
 	}
 	v := templates.ErrorView{

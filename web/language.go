@@ -13,8 +13,9 @@ func (s *Sessions) Localize() gin.HandlerFunc {
 		ctx := c.Request.Context()
 		language := i18n.Negotiate(s.Language(ctx), c.GetHeader("Accept-Language"))
 		c.Writer.Header().Add("Vary", "Accept-Language")
-		c.Header("Content-Language", language)
-		c.Request = c.Request.WithContext(i18n.With(ctx, language))
+		ctx = i18n.With(ctx, language)
+		c.Header("Content-Language", i18n.Tag(ctx))
+		c.Request = c.Request.WithContext(ctx)
 		c.Next()
 	}
 }

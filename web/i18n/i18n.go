@@ -32,8 +32,11 @@ var catalogue = sync.OnceValue(func() *texts {
 	return t
 })
 
+// texts are the catalogues. A language's code is its file's name, which is also what the session keeps and what the page
+// sends back; its tag is the code in the form that browsers and screen readers know best: fil for tl.
 type texts struct {
-	tags       []language.Tag // the default first, as the matcher falls back to the first
+	codes      []string // the default first, as the matcher falls back to the first
+	tags       []language.Tag
 	matcher    language.Matcher
 	localizers map[string]*goi18n.Localizer
 }
@@ -45,7 +48,9 @@ func load(files fs.FS) (*texts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the catalogues: %w", err)
 	}
-	t := &texts{tags: []language.Tag{language.Make(Default)}, localizers: map[string]*goi18n.Localizer{}}
+	t := &texts{
+		codes: []string{Default}, tags: []language.Tag{language.Make(Default)}, localizers: map[string]*goi18n.Localizer{},
+	}
 	for _, name := range names {
 		if _, err := bundle.LoadMessageFileFS(files, name); err != nil {
 			return nil, fmt.Errorf("load the catalogue %s: %w", name, err)
@@ -53,7 +58,7 @@ func load(files fs.FS) (*texts, error) {
 		code := strings.TrimSuffix(path.Base(name), ".json")
 		t.localizers[code] = goi18n.NewLocalizer(bundle, code, Default)
 		if code != Default {
-			t.tags = append(t.tags, language.Make(code))
+			t.codes, t.tags = append(t.codes, code), append(t.tags, language.Make(code))
 		}
 	}
 	t.matcher = language.NewMatcher(t.tags)
@@ -89,8 +94,12 @@ func Negotiate(chosen, acceptLanguage string) string {
 	if confidence == language.No {
 		return Default
 	}
-	return catalogue().tags[index].String()
+	return catalogue().codes[index]
 }
+
+// Tag names the context's language as browsers, screen readers and login providers do (BCP 47), for lang attributes and
+// headers. It differs from the code where another name is preferred: fil for tl.
+func Tag(ctx context.Context) string { return language.Make(Language(ctx)).String() }
 
 // Has reports whether there is a catalogue of the language.
 func Has(lang string) bool {
@@ -101,16 +110,17 @@ func Has(lang string) bool {
 // Choice is a language the person can choose.
 type Choice struct {
 	Code      string
+	Tag       string // for a lang attribute
 	Name      string // in the language itself
 	Direction string
 }
 
 // Languages lists the languages there are catalogues for, the default first.
 func Languages() []Choice {
-	choices := make([]Choice, 0, len(catalogue().tags))
-	for _, tag := range catalogue().tags {
-		ctx := With(context.Background(), tag.String())
-		choices = append(choices, Choice{Code: tag.String(), Name: T(ctx, "language.name"), Direction: Direction(ctx)})
+	choices := make([]Choice, 0, len(catalogue().codes))
+	for _, code := range catalogue().codes {
+		ctx := With(context.Background(), code)
+		choices = append(choices, Choice{Code: code, Tag: Tag(ctx), Name: T(ctx, "language.name"), Direction: Direction(ctx)})
 	}
 	return choices
 }
@@ -119,7 +129,9 @@ func Languages() []Choice {
 func Direction(ctx context.Context) string { return T(ctx, "language.direction") }
 
 // T returns the text of a key in the context's language. Arguments are pairs of a placeholder's name and its value; a
-// placeholder called count also chooses the plural form. An unknown key is returned as it is, which the tests look for.
+// placeholder called count also chooses the plural form. Values that are written in the other direction than the language
+// are set apart, so that a Latin name keeps its order within an Arabic sentence. An unknown key is returned as it is, which
+// the tests look for.
 func T(ctx context.Context, key string, args ...any) string {
 	config := goi18n.LocalizeConfig{MessageID: key}
 	if len(args) > 0 {
@@ -127,6 +139,9 @@ func T(ctx context.Context, key string, args ...any) string {
 		for i := 0; i+1 < len(args); i += 2 {
 			name, _ := args[i].(string)
 			data[name] = args[i+1]
+			if value, ok := args[i+1].(string); ok {
+				data[name] = isolate(ctx, value)
+			}
 			if name == "count" {
 				config.PluralCount = args[i+1]
 			}
