@@ -9,6 +9,7 @@ import (
 	"spar/mapper"
 	"spar/templates"
 	"spar/web"
+	"spar/web/i18n"
 )
 
 // begun is the browser of somebody who has chosen a kind of account, and the bank or provider if there is one.
@@ -251,8 +252,13 @@ func TestLanguage(t *testing.T) {
 			t.Errorf("return to %q: status %d to %q, want %s", back, s.status, got, want)
 		}
 	}
-	if lang, _ := b.get("/account").Find("html").Attr("lang"); lang != "en" {
-		t.Errorf("the language is %q", lang)
+	for _, choice := range i18n.Languages() {
+		b.send(http.MethodPost, "/language", url.Values{templates.FormTokenField: {token}, "language": {choice.Code}, "return_to": {"/account"}})
+		page := b.get("/account")
+		html := page.Find("html")
+		if html.AttrOr("lang", "") != choice.Tag || html.AttrOr("dir", "") != choice.Direction || page.header.Get("Content-Language") != choice.Tag {
+			t.Errorf("%s: the page is lang=%q dir=%q, Content-Language %q", choice.Code, html.AttrOr("lang", ""), html.AttrOr("dir", ""), page.header.Get("Content-Language"))
+		}
 	}
 }
 
