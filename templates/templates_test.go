@@ -47,7 +47,7 @@ func pages() map[string]templ.Component {
 	wrongField := field
 	wrongField.Value, wrongField.Error = "12", "Enter an account number with 4 to 34 letters and digits"
 	return map[string]templ.Component{
-		"home": templates.HomePage(templates.HomeView{Page: templates.Page{Title: "Choose where your benefits are paid"},
+		"home": templates.HomePage(templates.HomeView{Page: templates.Page{Title: "Choose where your benefits are paid", FormToken: "token-1"},
 			Logins: []templates.LoginButton{{Label: "Continue with National ID", Href: "/auth/login/national-id"}}}),
 		"home-signed-in": templates.HomePage(templates.HomeView{Page: signedIn}),
 		"account": templates.AccountPage(templates.AccountView{Page: page(templates.Account), Linked: true, Card: card,
@@ -85,7 +85,7 @@ func pages() map[string]templ.Component {
 		"history-none": templates.HistoryPage(templates.HistoryView{Page: page(templates.History)}),
 		"profile": templates.ProfilePage(templates.ProfileView{Page: page(templates.Profile), Rows: []templates.Row{
 			{Key: "Name", Value: "Amina Reyes"}, {Key: "ID", Value: "•••• 4821"}}}),
-		"error": templates.ErrorPage(templates.ErrorView{Page: templates.Page{Title: "Sorry"}, Heading: "Sorry, something went wrong",
+		"error": templates.ErrorPage(templates.ErrorView{Page: templates.Page{Title: "Sorry", FormToken: "token-1"}, Heading: "Sorry, something went wrong",
 			Paragraphs: []string{"The fault is ours, and nothing was changed."}, ActionLabel: "Go to the start", ActionHref: "/", Support: "7GQ2"}),
 	}
 }
