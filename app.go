@@ -41,6 +41,7 @@ type app struct {
 	register  *keymgr.Register
 	ownKeys   *keymgr.OwnKeys
 	directory *mapper.Directory
+	editor    *mapper.DirectoryAdmin
 	service   *mapper.Service
 	health    *handlers.Health
 	quotas    *quota.Quotas
@@ -131,6 +132,7 @@ func (a *app) openSigningKey(firstStart bool) (created string, err error) {
 func (a *app) build(ring *keyring.Ring) (err error) {
 	a.directory = mapper.NewDirectory(a.db, time.Now)
 	strategies := mapper.NewStrategies(a.db, time.Now)
+	a.editor = mapper.NewDirectoryAdmin(a.directory, strategies, a.trail)
 	a.service, err = mapper.NewService(mapper.Config{
 		DB: a.db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
 		Strategies: strategies, Directory: a.directory, Trail: a.trail,
@@ -147,7 +149,7 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 		return err
 	}
 	a.calls = keymgr.NewCalls(a.db, a.cfg.Application, time.Now)
-	a.purges = []func(context.Context) error{a.service.Purge, a.calls.Purge, func(ctx context.Context) error {
+	a.purges = []func(context.Context) error{a.service.Purge, a.editor.Purge, a.calls.Purge, func(ctx context.Context) error {
 		_, err := sessions.Purge(ctx)
 		return err
 	}}

@@ -29,6 +29,7 @@ type commandLine struct {
 	Partner     partnerCommand     `cmd:"" help:"Onboard partner systems: who they are, what they may do, their certificates."`
 	Audit       auditCommand       `cmd:"" help:"Check or list the audit log."`
 	Links       linksCommand       `cmd:"" help:"Load links in bulk, or write all of them out."`
+	Directory   directoryCommand   `cmd:"" help:"Load or write the directory of banks, branches and wallet providers."`
 	TrustAnchor trustAnchorCommand `cmd:"" help:"Choose the authorities whose certificates partners may have."`
 	Sign        signCommand        `cmd:"" help:"Print the Signature header for the body on stdin."`
 	Verify      verifyCommand      `cmd:"" help:"Check a signature as the registry does, and show each step; for partners' developers."`

@@ -59,6 +59,12 @@ const (
 	TrustAnchorAdd    = "trust_anchor.add"
 	TrustAnchorRemove = "trust_anchor.remove"
 
+	DirectoryAdd        = "directory.add" // a provider, a branch or a strategy
+	DirectoryChange     = "directory.change"
+	DirectoryActivate   = "directory.activate"
+	DirectoryDeactivate = "directory.deactivate"
+	DirectoryImport     = "directory.import" // a whole list
+
 	ChangePrepare  = "change.prepare" // once approved, it is recorded as what it is
 	ChangeWithdraw = "change.withdraw"
 
