@@ -97,17 +97,8 @@ func (a *Admin) page(handle func(c *gin.Context) error) gin.HandlerFunc {
 
 // frame fills what all pages share. It takes the flash message, so it belongs to a page that is about to be shown.
 func (a *Admin) frame(r *http.Request, section templates.Section, title string) templates.Page {
-	ctx := r.Context()
-	page := templates.Page{
-		Title: title, Section: section, SignedIn: true, Staff: true, MayLook: true,
-		FormToken: a.Sessions.FormToken(ctx), Path: r.URL.Path,
-	}
-	if r.Method == http.MethodGet {
-		page.Path = r.URL.RequestURI()
-	}
-	if key := a.Sessions.TakeFlash(ctx); key != "" {
-		page.Flash = i18n.T(ctx, key)
-	}
+	page := a.Login.frame(r, title)
+	page.Section, page.SignedIn, page.Staff, page.MayLook = section, true, true, true
 	return page
 }
 

@@ -51,7 +51,7 @@ func (l *Login) deny(c *gin.Context, key string, roles ...string) {
 	l.Log.WarnContext(ctx, "access denied", "request_id", web.RequestID(ctx), "route", c.FullPath(), "reason", key)
 	l.Refusals.Access(actorOf(ctx, user), deniedPage(c))
 	v := templates.ErrorView{
-		Page: l.page(c, i18n.T(ctx, key+".title")), Heading: i18n.T(ctx, key+".title"), Paragraphs: []string{i18n.T(ctx, key+".text")},
+		Page: l.frame(c.Request, i18n.T(ctx, key+".title")), Heading: i18n.T(ctx, key+".title"), Paragraphs: []string{i18n.T(ctx, key+".text")},
 		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/",
 	}
 	if v.Staff {
@@ -71,6 +71,10 @@ func (l *Login) toStaffLogin(c *gin.Context) {
 	if c.Request.Method == http.MethodGet && !web.IsFragment(c) {
 		back = c.Request.URL.RequestURI()
 	}
+	if l.Sessions.Expired(c.Request.Context()) {
+		l.leave(c, endedAddress(back))
+		return
+	}
 	back = url.QueryEscape(web.LocalPath(back, adminPath))
 	if providers := l.Providers.For(web.Staff); len(providers) == 1 {
 		l.leave(c, loginPath+url.PathEscape(providers[0].ID)+"?return="+back)
@@ -82,12 +86,13 @@ func (l *Login) toStaffLogin(c *gin.Context) {
 // showStaffSignIn offers the login providers for staff.
 func (l *Login) showStaffSignIn(c *gin.Context) {
 	ctx := c.Request.Context()
-	v := templates.StaffSignInView{Page: l.page(c, i18n.T(ctx, "admin.sign_in.title"))}
-	v.Staff = true
+	v := templates.StaffSignInView{Page: l.frame(c.Request, i18n.T(ctx, "admin.sign_in.title"))}
+	back := url.QueryEscape(web.LocalPath(c.Query("return"), adminPath))
+	v.Staff, v.Path = true, staffSignInPath+"?return="+back
 	for _, p := range l.Providers.For(web.Staff) {
 		v.Logins = append(v.Logins, templates.LoginButton{
 			Label: i18n.T(ctx, "home.continue", "provider", p.Label(i18n.Language(ctx))),
-			Href:  loginPath + url.PathEscape(p.ID) + "?return=" + url.QueryEscape(web.LocalPath(c.Query("return"), adminPath)),
+			Href:  loginPath + url.PathEscape(p.ID) + "?return=" + back,
 		})
 	}
 	web.Render(c, http.StatusOK, templates.StaffSignInPage(v))

@@ -27,6 +27,7 @@ type Login struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 
+	Location       *time.Location   // the time zone of the times shown; the machine's if nil
 	Limit          *web.ClientLimit // of requests that begin or finish a login; nil: none
 	RefusedLogouts *web.ClientLimit // of logout tokens that are refused; nil: none
 }
@@ -39,6 +40,7 @@ const (
 	loginPath     = "/auth/login/"
 	failedPath    = "/auth/failed/"
 	signedOutPath = "/auth/signed-out"
+	endedPath     = "/auth/session-ended"
 )
 
 // Register adds the paths of login and logout that browsers use.
@@ -49,6 +51,9 @@ func (l *Login) Register(r gin.IRoutes) {
 	r.POST("/auth/logout", l.logout)
 	r.GET(signedOutPath, l.showSignedOut)
 	r.GET(profilePath, l.RequireUser(), l.showProfile)
+	r.GET(web.SessionPath, l.sessionLeft)
+	r.POST(web.SessionPath, l.prolongSession)
+	r.GET(endedPath, l.showEnded)
 }
 
 // begin sends the browser to the login provider. A GET may do that: it changes nothing but that an attempt is now open in

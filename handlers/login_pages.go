@@ -94,7 +94,7 @@ func supportNumber(text string) string {
 func (l *Login) drawFailure(c *gin.Context, reason, provider, support string) {
 	ctx := c.Request.Context()
 	v := templates.ErrorView{
-		Page: l.page(c, i18n.T(ctx, "login."+reason+".title")), Heading: i18n.T(ctx, "login."+reason+".title"),
+		Page: l.frame(c.Request, i18n.T(ctx, "login."+reason+".title")), Heading: i18n.T(ctx, "login."+reason+".title"),
 		Paragraphs:  []string{i18n.T(ctx, "login."+reason+".text"), i18n.T(ctx, "login."+reason+".advice")},
 		ActionLabel: i18n.T(ctx, "login.again"), ActionHref: "/",
 	}
@@ -122,7 +122,7 @@ func (l *Login) forbidden(c *gin.Context) {
 func (l *Login) showError(c *gin.Context, status int, key string) {
 	ctx := c.Request.Context()
 	web.Render(c, status, templates.ErrorPage(templates.ErrorView{
-		Page: l.page(c, i18n.T(ctx, key+".title")), Heading: i18n.T(ctx, key+".title"), Paragraphs: []string{i18n.T(ctx, key+".text")},
+		Page: l.frame(c.Request, i18n.T(ctx, key+".title")), Heading: i18n.T(ctx, key+".title"), Paragraphs: []string{i18n.T(ctx, key+".text")},
 		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/",
 	}))
 }
@@ -136,7 +136,7 @@ func (l *Login) showSignedOut(c *gin.Context) {
 		c.Request = c.Request.WithContext(ctx)
 	}
 	v := templates.ErrorView{
-		Page: l.page(c, i18n.T(ctx, "signed_out.title")), Heading: i18n.T(ctx, "signed_out.title"),
+		Page: l.frame(c.Request, i18n.T(ctx, "signed_out.title")), Heading: i18n.T(ctx, "signed_out.title"),
 		Paragraphs:  []string{i18n.T(ctx, "signed_out.text")},
 		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/",
 	}
@@ -149,7 +149,7 @@ func (l *Login) showSignedOut(c *gin.Context) {
 func (l *Login) showProfile(c *gin.Context) {
 	ctx := c.Request.Context()
 	user, _ := l.Sessions.User(ctx)
-	v := templates.ProfileView{Page: l.page(c, i18n.T(ctx, "profile.title"))}
+	v := templates.ProfileView{Page: l.frame(c.Request, i18n.T(ctx, "profile.title"))}
 	v.Section = templates.Profile
 	add := func(key, value string) {
 		if value != "" {
@@ -177,18 +177,4 @@ func maskedID(id string) string {
 		id = value
 	}
 	return mapper.Mask(id)
-}
-
-// page is what all pages share. It takes the flash, so it is called once for each page.
-func (l *Login) page(c *gin.Context, title string) templates.Page {
-	ctx := c.Request.Context()
-	user, signedIn := l.Sessions.User(ctx)
-	p := templates.Page{
-		Title: title, SignedIn: signedIn, Staff: user.Audience == web.Staff, MayLook: user.Has(web.Admin, web.Auditor),
-		FormToken: l.Sessions.FormToken(ctx), Path: c.Request.URL.Path,
-	}
-	if key := l.Sessions.TakeFlash(ctx); key != "" {
-		p.Flash = i18n.T(ctx, key)
-	}
-	return p
 }

@@ -62,14 +62,18 @@ func (l *Login) RequireFresh(maxAge time.Duration, formPath string) gin.HandlerF
 // toLogin sends somebody who is not logged in to log in: straight to the provider if there is only one, and then back to
 // the page they asked for.
 func (l *Login) toLogin(c *gin.Context) {
+	back := accountPath
+	if c.Request.Method == http.MethodGet && !web.IsFragment(c) {
+		back = c.Request.URL.Path
+	}
+	if l.Sessions.Expired(c.Request.Context()) {
+		l.leave(c, endedAddress(back))
+		return
+	}
 	providers := l.Providers.For(web.Beneficiary)
 	if len(providers) != 1 {
 		l.leave(c, "/")
 		return
-	}
-	back := accountPath
-	if c.Request.Method == http.MethodGet && !web.IsFragment(c) {
-		back = c.Request.URL.Path
 	}
 	l.leave(c, loginPath+url.PathEscape(providers[0].ID)+"?return="+url.QueryEscape(web.LocalPath(back, accountPath)))
 }

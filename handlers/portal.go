@@ -103,17 +103,10 @@ func (p *Portal) page(handle func(c *gin.Context) error) gin.HandlerFunc {
 
 // frame fills what all pages share. It takes the flash message, so it belongs to a page that is about to be shown.
 func (p *Portal) frame(r *http.Request, section templates.Section, title string) templates.Page {
-	ctx := r.Context()
-	_, signedIn := p.person(ctx)
-	page := templates.Page{
-		Title: title, Section: section, SignedIn: signedIn,
-		FormToken: p.Sessions.FormToken(ctx), Path: r.URL.Path,
-	}
-	if r.Method == http.MethodGet {
-		page.Path = r.URL.RequestURI()
-	}
-	if key := p.Sessions.TakeFlash(ctx); key != "" {
-		page.Flash = i18n.T(ctx, key)
+	page := p.Login.frame(r, title)
+	page.Section, page.Staff, page.MayLook = section, false, false
+	if _, ok := p.person(r.Context()); !ok { // staff are nobody here
+		page.SignedIn, page.Session = false, nil
 	}
 	return page
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 
 	"spar/templates"
@@ -79,12 +81,23 @@ func (p *Portal) NotFound(c *gin.Context) { p.fail(c, pageNotFound) }
 func (p *Portal) MethodNotAllowed(c *gin.Context) { p.fail(c, wrongMethod) }
 
 // Refused answers what another site made the browser send, and forms without a valid token; see [web.Sessions.Protect].
+// The form of somebody whose session has ended is one of the latter: they learn that, and how to go on.
 func (p *Portal) Refused(w http.ResponseWriter, r *http.Request) {
 	// It is answered before the router, which would have chosen the language.
 	lang := i18n.Negotiate(p.Sessions.Language(r.Context()), r.Header.Get("Accept-Language"))
 	r = r.WithContext(i18n.With(r.Context(), lang))
+	var component templ.Component
+	if !p.Sessions.Expired(r.Context()) {
+		component = templates.ErrorPage(p.errorView(r, forbidden))
+	} else if r.Header.Get("HX-Request") == "true" {
+		w.Header().Set("HX-Redirect", endedAddress(backAfter(r))+"&"+url.Values{sentParameter: {"yes"}}.Encode())
+		w.WriteHeader(http.StatusForbidden)
+		return
+	} else {
+		component = templates.EndedPage(p.Login.endedView(r, backAfter(r), "session_ended.not_done"))
+	}
 	var page bytes.Buffer
-	if err := templates.ErrorPage(p.errorView(r, forbidden)).Render(r.Context(), &page); err != nil {
+	if err := component.Render(r.Context(), &page); err != nil {
 		p.Log.ErrorContext(r.Context(), "page not rendered", "error", err)
 		web.WriteFailure(w, http.StatusInternalServerError, web.RequestID(r.Context()))
 		return

@@ -100,7 +100,7 @@ func newPortal(t *testing.T) *portal {
 	}
 	p.serve(t, &handlers.Portal{
 		Mapper: p.service, History: p.service, Directory: directory, Strategies: strategies, Partners: p.register, Sessions: sessions,
-		Login:  &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Trail: audittest.New(t, db), Log: log, Now: p.now},
+		Login:  &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Trail: audittest.New(t, db), Log: log, Now: p.now, Location: time.UTC},
 		Region: "PH", Location: time.UTC, Now: p.now, Log: log,
 	})
 	return p
@@ -115,6 +115,7 @@ func (p *portal) serve(t *testing.T, pages *handlers.Portal) {
 	p.engine.NoRoute(pages.NotFound)
 	p.engine.NoMethod(pages.MethodNotAllowed)
 	pages.Routes(p.engine)
+	pages.Login.Register(p.engine)
 	mux := http.NewServeMux()
 	mux.Handle("/", pages.Sessions.Protect(p.engine, http.HandlerFunc(pages.Refused)))
 	mux.Handle("POST /test/sign-in", pages.Sessions.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -19,6 +19,20 @@ type Page struct {
 	FormToken string
 	Flash     string
 	Path      string // where choosing a language returns to
+	Session   *SessionNotice
+}
+
+// SessionNotice is what a page for somebody who is signed in says about the end of the session. The script uses the
+// seconds; without it, the note is all there is.
+type SessionNotice struct {
+	Left      string // seconds until the session ends if nothing is done
+	Last      string // seconds until it ends in any case
+	Warn      string // how many seconds before the end to ask
+	IsLast    bool   // it ends in any case, used or not
+	Note      string
+	Ask       string // where the script asks, and where it says that the person stays
+	EndedHref string // the page that says that it has ended
+	LoginHref string // logs in again, and leads back here
 }
 
 // Section is the part of the portal that the navigation marks as current.
@@ -221,6 +235,14 @@ type HistoryView struct {
 type ProfileView struct {
 	Page
 	Rows []Row
+}
+
+// EndedView says that the session has ended.
+type EndedView struct {
+	Page
+	Heading    string
+	Paragraphs []string
+	Logins     []LoginButton
 }
 
 // ErrorView says what went wrong and what to do.

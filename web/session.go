@@ -144,13 +144,15 @@ func (s *Sessions) load(ctx context.Context, token string) (context.Context, err
 
 // touch notes that the session is in use, at most a few times per idle time: a write per request would be a waste.
 func (s *Sessions) touch(ctx context.Context, st *state) error {
-	if st.token == "" {
+	if st.token == "" || isQuestion(st.request) {
 		return nil
 	}
 	end := s.scs.Deadline(ctx)
-	if s.store.until(end).Sub(st.expiresAt) < s.store.idle/15 {
+	until := s.store.until(end)
+	if until.Sub(st.expiresAt) < s.store.idle/15 && !isWish(st.request) {
 		return nil
 	}
+	st.expiresAt = until
 	return s.store.touch(ctx, st.token, end)
 }
 
