@@ -19,6 +19,7 @@ import (
 
 	"spar/internal/audit"
 	"spar/internal/keyring"
+	"spar/keymgr"
 	"spar/mapper"
 )
 
@@ -34,7 +35,18 @@ func (c *console) withRegistry(do func(*mapper.Service) error) error {
 		if err != nil {
 			return err
 		}
-		for _, path := range ring.Created {
+		created := ring.Created
+		if len(created) > 0 {
+			// A server that finds these keys will expect all the others too.
+			_, signing, err := keymgr.OpenOwnKeys(cfg.Keys.Dir, time.Now)
+			if err != nil {
+				return err
+			}
+			if signing != "" {
+				created = append(created, signing)
+			}
+		}
+		for _, path := range created {
 			fmt.Fprintf(c.stderr, "spar: created %s: back it up, without it the database cannot be read\n", path)
 		}
 		trail, err := audit.Open(c.ctx, db, ring.Audit, ring.NewAudit(), time.Now)

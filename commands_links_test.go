@@ -22,6 +22,7 @@ import (
 type registry struct {
 	t       *testing.T
 	environ []string
+	keys    string
 	db      *sqlx.DB
 }
 
@@ -32,9 +33,9 @@ func eachRegistry(t *testing.T, test func(t *testing.T, r *registry)) {
 	}
 	for name, url := range urls {
 		t.Run(name, func(t *testing.T) {
-			r := &registry{t: t}
+			r := &registry{t: t, keys: filepath.Join(t.TempDir(), "keys")}
 			address := url(t)
-			r.environ = append(os.Environ(), "SPAR_DATABASE__URL="+address, "SPAR_KEYS__DIR="+filepath.Join(t.TempDir(), "keys"), "SPAR_CONFIG="+configFile(t, "listen: 127.0.0.1:0\n"))
+			r.environ = append(os.Environ(), "SPAR_DATABASE__URL="+address, "SPAR_KEYS__DIR="+r.keys, "SPAR_CONFIG="+configFile(t, "listen: 127.0.0.1:0\n"))
 			r.spar("migrate", "up").succeeds()
 			db, err := migrations.Open(t.Context(), address)
 			if err != nil {
@@ -140,6 +141,9 @@ func TestLinksImport(t *testing.T) {
 			t.Errorf("%d updates in the history, want 1", n)
 		}
 		r.spar("audit", "verify").succeeds("events are in order")
+		if files, err := filepath.Glob(filepath.Join(r.keys, "signing-*.pem")); err != nil || len(files) != 1 {
+			t.Errorf("a server could not start on this registry: its signing keys are %v (%v)", files, err)
+		}
 		if n := r.count(`SELECT COUNT(*) FROM audit_events WHERE action = 'links.import'`); n != 3 {
 			t.Errorf("%d imports in the audit log, want 3", n)
 		}

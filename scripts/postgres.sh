@@ -2,6 +2,7 @@
 # Runs a command with a throw-away PostgreSQL, whose URL is in TEST_POSTGRES_URL, and removes it afterwards:
 #     scripts/postgres.sh go test ./...
 # Without a command it prints the URL and keeps running until Ctrl-C.
+# POSTGRES_BUFFERS is its shared memory for pages (256MB).
 # --durable keeps PostgreSQL's usual care for crashes, for measurements; without it tests are faster.
 #
 # It listens on a socket in a directory of its own, so it needs no port and nobody else can connect.
@@ -49,8 +50,11 @@ if ! as_owner "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=U
     cat "$dir/initdb.log" >&2
     exit 1
 fi
-settings="-c listen_addresses= -c unix_socket_directories=$dir -c max_connections=200 -c shared_buffers=256MB"
-if ! $durable; then
+settings="-c listen_addresses= -c unix_socket_directories=$dir -c max_connections=200 -c shared_buffers=${POSTGRES_BUFFERS:-256MB}"
+if $durable; then
+    # Room for the changes of some minutes, and a disk that seeks fast: what a server for this alone would be set to.
+    settings="$settings -c max_wal_size=8GB -c random_page_cost=1.1"
+else
     settings="$settings -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 fi
 server=started
