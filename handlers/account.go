@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,14 +24,7 @@ type link struct {
 	fa        string
 	provider  mapper.AccountProvider
 	changedAt time.Time
-}
-
-// state names this state of the link, so that a form can say which state it was made from.
-func (l link) state() string {
-	if !l.linked {
-		return "none"
-	}
-	return strconv.FormatInt(l.changedAt.UnixMilli(), 10)
+	state     string // names this state of the link, so that a form can say which state it was made from
 }
 
 // actor is the person acting through the portal. message names the request; the mapper accepts each one once.
@@ -53,11 +45,13 @@ func (p *Portal) current(ctx context.Context, user web.User) (link, error) {
 	r := results[0]
 	switch {
 	case r.Code == mapper.IDNotFound:
-		return link{}, nil
+		return link{state: r.State}, nil
 	case r.Status != mapper.Succeeded || r.Provider == nil:
 		return link{}, fmt.Errorf("resolve the person's link: answered %s", r.Code)
 	}
-	return link{linked: true, inactive: r.Code == mapper.IDInactive, fa: r.FA, provider: *r.Provider, changedAt: r.ChangedAt}, nil
+	return link{
+		linked: true, inactive: r.Code == mapper.IDInactive, fa: r.FA, provider: *r.Provider, changedAt: r.ChangedAt, state: r.State,
+	}, nil
 }
 
 // item names the person of the session. The ID never comes from anywhere else.

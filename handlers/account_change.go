@@ -115,7 +115,7 @@ func (p *Portal) chooseKind(c *gin.Context) error {
 		if draft.Kind != string(kind) {
 			draft = web.Draft{Kind: string(kind)}
 		}
-		draft.Base, draft.Reference = now.state(), rand.Text()
+		draft.Base, draft.Reference = now.state, rand.Text()
 		p.Sessions.SetDraft(ctx, draft)
 		web.Redirect(c, choicePath(kind))
 		return nil

@@ -29,7 +29,7 @@ func (p *Portal) check(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if now.state() != draft.Base {
+	if now.state != draft.Base {
 		p.Sessions.ClearDraft(ctx)
 		return stale
 	}
@@ -37,6 +37,7 @@ func (p *Portal) check(c *gin.Context) error {
 	view := templates.CheckView{
 		Page:     p.frame(c.Request, templates.Account, i18n.T(ctx, "check.title")),
 		Changing: now.linked, BackHref: choicePath(kind) + detailsStep, Rows: checkRows(ctx, draft, chosen),
+		Language: i18n.Language(ctx),
 	}
 	if now.linked {
 		if view.Current, err = p.card(ctx, now.fa, now.provider); err != nil {
@@ -120,7 +121,7 @@ func (p *Portal) confirm(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if now.state() != draft.Base {
+	if now.state != draft.Base {
 		if strings.EqualFold(now.fa, fa) { // the same confirmation was sent a moment ago
 			web.Redirect(c, donePath)
 			return nil
@@ -161,10 +162,9 @@ func (p *Portal) change(c *gin.Context, user web.User, draft web.Draft, fa strin
 	}
 	item := p.item(user)
 	item.FA = mapper.String(fa)
-	item.Locale = mapper.String(i18n.Language(ctx))
-	if name := user.Name; utf8.RuneCountInString(name) <= 256 && !strings.ContainsFunc(name, unicode.IsControl) {
-		item.Name = mapper.String(name)
-	}
+	item.Base = mapper.String(draft.Base)
+	item.Consent = consent(c, "check.consent")
+	p.introduce(ctx, &item, user)
 	results, err := do(ctx, actor(ctx, draft.Reference), []mapper.Item{item})
 	if errors.Is(err, mapper.ErrDuplicateMessage) { // the same confirmation is under way in another request
 		web.Redirect(c, donePath)
@@ -178,11 +178,38 @@ func (p *Portal) change(c *gin.Context, user web.User, draft web.Draft, fa strin
 		if r.Code == mapper.FAInvalid {
 			return refused
 		}
-		return stale // linked or unlinked by someone else since we looked
+		return stale // changed by someone else since we looked
 	}
 	p.Sessions.Finish(ctx, web.Done{Action: string(action), ChangeID: results[0].ChangeID, At: p.Now()})
 	web.Redirect(c, donePath)
 	return nil
+}
+
+// introduce adds to a change what the login provider vouched for about the person, as far as it can be kept.
+func (p *Portal) introduce(ctx context.Context, item *mapper.Item, user web.User) {
+	item.Locale = mapper.String(i18n.Language(ctx))
+	if name := user.Name; utf8.RuneCountInString(name) <= 256 && !strings.ContainsFunc(name, unicode.IsControl) {
+		item.Name = mapper.String(name)
+	}
+	if phone, problem := p.readNumber(mapper.MobileWallet, user.Phone); problem == "" {
+		item.Phone = mapper.String(phone)
+	}
+	if email, problem := p.readNumber(mapper.EmailWallet, user.Email); problem == "" {
+		item.Email = mapper.String(email)
+	}
+}
+
+// consentVersion changes with the meaning of the texts that people agree to.
+const consentVersion = "1"
+
+// consent is the text of the catalogue that the person agrees to by sending a form, in the language that the form was shown
+// in.
+func consent(c *gin.Context, key string) *mapper.Consent {
+	ctx := c.Request.Context()
+	if shown := c.PostForm("consent"); i18n.Has(shown) {
+		ctx = i18n.With(ctx, shown)
+	}
+	return &mapper.Consent{Text: i18n.T(ctx, key), Version: consentVersion, Language: i18n.Language(ctx)}
 }
 
 // done shows the outcome of the last change.

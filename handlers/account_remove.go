@@ -26,7 +26,7 @@ func (p *Portal) askRemove(c *gin.Context) error {
 		web.Redirect(c, accountPath)
 		return nil
 	}
-	view := templates.RemoveView{Page: p.frame(c.Request, templates.Account, i18n.T(ctx, "remove.title")), State: now.state()}
+	view := templates.RemoveView{Page: p.frame(c.Request, templates.Account, i18n.T(ctx, "remove.title")), State: now.state, Language: i18n.Language(ctx)}
 	if view.Card, err = p.card(ctx, now.fa, now.provider); err != nil {
 		return err
 	}
@@ -46,14 +46,15 @@ func (p *Portal) remove(c *gin.Context) error {
 		web.Redirect(c, donePath)
 		return nil
 	}
-	if c.PostForm("state") != now.state() {
+	if c.PostForm("state") != now.state {
 		return stale
 	}
 	if err := p.mayChange(ctx, user); err != nil {
 		return err
 	}
 	item := p.item(user)
-	item.FA = mapper.String(now.fa) // the mapper refuses if the link leads elsewhere by now
+	item.Base = mapper.String(now.state) // the mapper refuses if the link is in another state by now
+	item.Consent = consent(c, "remove.warning")
 	results, err := p.Mapper.Unlink(ctx, actor(ctx, rand.Text()), []mapper.Item{item})
 	if err != nil {
 		return fmt.Errorf("unlink the person's account: %w", err)
@@ -63,7 +64,7 @@ func (p *Portal) remove(c *gin.Context) error {
 		p.Sessions.Finish(ctx, web.Done{Action: string(mapper.Unlink), ChangeID: r.ChangeID, At: p.Now()})
 		web.Redirect(c, donePath)
 		return nil
-	case r.Code == mapper.IDInvalid:
+	case r.Code == mapper.StateStale:
 		return stale
 	default:
 		return errors.New("unlink the person's account: answered " + string(r.Code))

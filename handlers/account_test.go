@@ -145,6 +145,29 @@ func TestStaleChange(t *testing.T) {
 	}
 }
 
+// What the person agreed to is kept with the change, in the language they read it in, and what the login provider vouched
+// for to reach them.
+func TestConsentIsKept(t *testing.T) {
+	p := newPortal(t)
+	reachable := amina
+	reachable.Phone, reachable.Email = "0917 123 4567", "amina@example.org"
+	b := p.signedIn(t, reachable)
+	check := b.toCheck("GREENVAL:001", "11112222")
+	shown := check.text("main > p:last-of-type")
+	b.send(http.MethodPost, "/language", url.Values{"form_token": {b.formToken()}, "language": {"fr"}, "return_to": {"/account"}})
+	b.leadsTo(b.submit(check, "main form", nil), "/account/done")
+	got := p.history(t, amina.ID)[0].Consent
+	if got == nil || got.Text != shown || got.Language != "en" || got.Version == "" || shown == "" {
+		t.Errorf("kept %+v, shown %q", got, shown)
+	}
+
+	removal := b.get("/account/remove")
+	b.submit(removal, "main form", url.Values{"consent": {"<no language>"}})
+	if got := p.history(t, amina.ID)[0].Consent; got == nil || got.Text == "" || got.Text == shown {
+		t.Errorf("with the removal, %+v was kept", got)
+	}
+}
+
 // Pressing twice, at once or later, changes once and shows the same outcome.
 func TestDoubleSubmit(t *testing.T) {
 	p := newPortal(t)

@@ -157,6 +157,10 @@ func (a *loginApp) routes(login *handlers.Login) http.Handler {
 		user, _ := a.sessions.User(c.Request.Context())
 		c.String(http.StatusOK, "%s %v", user.Audience, user.Roles)
 	})
+	engine.GET("/contact", func(c *gin.Context) {
+		user, _ := a.sessions.User(c.Request.Context())
+		c.String(http.StatusOK, "%s|%s", user.Phone, user.Email)
+	})
 	engine.GET("/draft", func(c *gin.Context) {
 		a.sessions.SetDraft(c.Request.Context(), web.Draft{Account: "123456"})
 		c.String(http.StatusOK, "kept")

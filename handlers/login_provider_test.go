@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"crypto"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -232,6 +233,43 @@ func TestPlainUserinfo(t *testing.T) {
 	if a.page(stranger, "/auth/login/national-id"); a.user(stranger) != "" {
 		t.Error("somebody else's userinfo is accepted")
 	}
+}
+
+// How a person can be reached is believed as far as the provider vouches for it.
+func TestContact(t *testing.T) {
+	a, p := newLogin(t, nil)
+	for name, test := range map[string]struct {
+		claims, token object
+		want          string
+	}{
+		"none":          {want: "|"},
+		"both":          {claims: object{"phone_number": "+15550100123", "email": " ana@example.org "}, want: "+15550100123|ana@example.org"},
+		"verified":      {claims: object{"phone_number": "1", "phone_number_verified": true, "email": "a@b", "email_verified": "true"}, want: "1|a@b"},
+		"not verified":  {claims: object{"phone_number": "1", "phone_number_verified": false, "email": "a@b", "email_verified": "no"}, want: "|"},
+		"no texts":      {claims: object{"phone_number": 15550100123, "email": []string{"a@b"}}, want: "|"},
+		"control":       {claims: object{"phone_number": "1\n2", "email": "a@b\u202e"}, want: "|"},
+		"long":          {claims: object{"email": strings.Repeat("a", 300) + "@b"}, want: "|"},
+		"in the token":  {token: object{"email": "a@b"}, want: "|a@b"},
+		"agreement":     {claims: object{"email": "a@b"}, token: object{"email": "a@b"}, want: "|a@b"},
+		"contradiction": {claims: object{"email": "a@b"}, token: object{"email": "c@d"}, want: "|"},
+		"half verified": {claims: object{"email": "a@b"}, token: object{"email": "a@b", "email_verified": false}, want: "|"},
+	} {
+		p.Twist(oidctest.Twist{Userinfo: add(test.claims), IDToken: add(test.token)})
+		browser := newBrowser(t)
+		if a.page(browser, "/auth/login/national-id"); a.user(browser) == "" {
+			t.Fatalf("%s: not signed in: %s", name, a.log)
+		}
+		if _, got, _ := a.page(browser, "/contact"); got != test.want {
+			t.Errorf("%s: contact %q, want %q", name, got, test.want)
+		}
+	}
+	if strings.Contains(a.log.String(), "example.org") {
+		t.Error("the log has an e-mail address")
+	}
+}
+
+func add(claims object) func(_, all object) {
+	return func(_, all object) { maps.Copy(all, claims) }
 }
 
 func TestPlainUserinfoIsNoSignedOne(t *testing.T) {

@@ -23,7 +23,14 @@ const (
 	FAInactive              Code = "succ.fa.inactive"
 	FANotFound              Code = "succ.fa.not_found"
 	FANotLinkedToID         Code = "succ.fa.not_linked_to_id"
+
+	// StateStale refuses a change whose Base is not the state that the link is in. Not of the definition: only the portal
+	// states a base.
+	StateStale Code = "rjct.state.stale"
 )
+
+// textStale says what StateStale is about.
+const textStale = "the link is not in the state that this change was made for"
 
 // Texts that existing clients match on, to the letter.
 const (

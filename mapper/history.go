@@ -20,19 +20,24 @@ func (s *Service) History(ctx context.Context, id ID, limit int) ([]Change, erro
 		return nil, fmt.Errorf("read history: %w", err)
 	}
 	var rows []struct {
-		ChangeID      []byte `db:"change_id"`
-		Action        string `db:"action"`
-		Version       int64  `db:"version"`
-		ChangedAt     int64  `db:"changed_at"`
-		Partner       string `db:"partner"`
-		ByBeneficiary bool   `db:"by_beneficiary"`
-		Sealed        []byte `db:"sealed"`
+		ChangeID        []byte  `db:"change_id"`
+		Action          string  `db:"action"`
+		Version         int64   `db:"version"`
+		ChangedAt       int64   `db:"changed_at"`
+		Partner         string  `db:"partner"`
+		ByBeneficiary   bool    `db:"by_beneficiary"`
+		Sealed          []byte  `db:"sealed"`
+		ConsentText     *string `db:"consent_text"`
+		ConsentVersion  *string `db:"consent_version"`
+		ConsentLanguage *string `db:"consent_language"`
 	}
 	err = s.db.SelectContext(ctx, &rows, s.db.Rebind(`
-		SELECT change_id, action, version, changed_at, partner, by_beneficiary, sealed
-		FROM link_history
-		WHERE id_hash = ?
-		ORDER BY changed_at DESC, change_id DESC
+		SELECT h.change_id, h.action, h.version, h.changed_at, h.partner, h.by_beneficiary, h.sealed,
+		       c.text AS consent_text, c.version AS consent_version, c.language AS consent_language
+		FROM link_history h
+		LEFT JOIN consent_texts c ON c.consent_hash = h.consent_hash
+		WHERE h.id_hash = ?
+		ORDER BY h.changed_at DESC, h.change_id DESC
 		LIMIT ?`), hash[:], limit)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
@@ -47,10 +52,14 @@ func (s *Service) History(ctx context.Context, id ID, limit int) ([]Change, erro
 		if err != nil {
 			return nil, fmt.Errorf("read history: %w", err)
 		}
-		changes = append(changes, Change{
+		change := Change{
 			ID: changeID.String(), Action: Action(row.Action), At: time.UnixMilli(row.ChangedAt).UTC(),
 			Partner: row.Partner, ByBeneficiary: row.ByBeneficiary, FA: r.fa, Provider: *r.provider(providers),
-		})
+		}
+		if row.ConsentText != nil {
+			change.Consent = &Consent{Text: *row.ConsentText, Version: *row.ConsentVersion, Language: *row.ConsentLanguage}
+		}
+		changes = append(changes, change)
 	}
 	return changes, nil
 }

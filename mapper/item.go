@@ -16,11 +16,15 @@ const (
 	maxNameLength        = 256
 	maxInfoPairs         = 32
 	maxInfoBytes         = 4096
+	maxEmailLength       = 254
+	maxConsentBytes      = 4096
+	maxVersionLength     = 64
 )
 
 var (
 	// phoneForm is E.164, with or without the plus sign, or RFC 3966 with its visual separators and extension.
 	phoneForm  = regexp.MustCompile(`^(?:tel:)?\+?[0-9](?:[ ().-]*[0-9]){3,19}(?:;ext=[0-9]{1,10})?$`)
+	emailForm  = regexp.MustCompile(`^[^@\s\pC]+@[^@\s\pC]+$`)
 	localeForm = regexp.MustCompile(`^[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}$`)
 )
 
@@ -96,8 +100,24 @@ func (i Item) checkPerson(action Action) *refusal {
 		return &refusal{codes[2], fmt.Sprintf("additional_info must be a list of at most %d name/value pairs, of at most %d bytes in all", maxInfoPairs, maxInfoBytes)}
 	case i.Locale.Invalid || i.Locale.Value != "" && !localeForm.MatchString(i.Locale.Value):
 		return &refusal{codes[2], "locale must be a language code, such as eng"}
+	case i.Email.Invalid || i.Email.Value != "" && (len(i.Email.Value) > maxEmailLength || !emailForm.MatchString(i.Email.Value)):
+		return &refusal{codes[2], fmt.Sprintf("email must be an e-mail address of at most %d characters", maxEmailLength)}
+	case i.Consent != nil && !i.Consent.allowed():
+		return &refusal{codes[2], fmt.Sprintf("consent must be a text of at most %d bytes with its version and language", maxConsentBytes)}
 	}
 	return nil
+}
+
+func (c Consent) allowed() bool {
+	return c.Text != "" && len(c.Text) <= maxConsentBytes && c.Version != "" && len(c.Version) <= maxVersionLength && localeForm.MatchString(c.Language)
+}
+
+// heard is the item as the mapper takes it from an actor: what only the portal may say is left out for everybody else.
+func (i Item) heard(by Actor) Item {
+	if !by.ByBeneficiary {
+		i.Email, i.Base, i.Consent = Text{}, Text{}, nil
+	}
+	return i
 }
 
 func infoAllowed(info []Attribute) bool {

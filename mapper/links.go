@@ -23,6 +23,18 @@ type linkRow struct {
 	changedAt int64
 }
 
+// state names the state that a link is in, or that there is none. It changes with every change.
+func (r linkRow) state(linked bool) string {
+	switch {
+	case !linked:
+		return "none"
+	case !r.active:
+		return fmt.Sprintf("%d-%d-inactive", r.version, r.changedAt)
+	default:
+		return fmt.Sprintf("%d-%d", r.version, r.changedAt)
+	}
+}
+
 const (
 	statusActive   = "active"
 	statusInactive = "inactive"
@@ -137,6 +149,9 @@ func linkRows(rows []linkRow) rowset {
 
 // insertLinks adds the rows whose ID is not linked yet and returns the keys of those it added.
 func insertLinks(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, rows []linkRow) (map[key]bool, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	// In the order of their keys, so that two batches with the same IDs wait for each other instead of deadlocking.
 	rows = slices.Clone(rows)
 	sortByKey(rows)
@@ -201,12 +216,13 @@ type change struct {
 	referenceID string
 	row         linkRow
 	before      *linkRow // the row that this one replaces, with its sealed record; only where somebody is told of it
+	consent     *Consent
 }
 
 // insertHistory writes the changes of a batch, in the transaction that makes them.
 func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at time.Time, changes []change) error {
 	n := len(changes)
-	changeIDs, ids, sealed := make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	changeIDs, ids, sealed, consents := make([][]byte, n), make([][]byte, n), make([][]byte, n), make([][]byte, n)
 	actions, references, dfsps, kinds := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	versions := make([]int64, n)
 	for i := range changes {
@@ -214,10 +230,13 @@ func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at t
 		changeIDs[i], ids[i], sealed[i] = c.changeID[:], c.row.id[:], c.row.sealed
 		actions[i], references[i], dfsps[i], kinds[i] = string(c.action), c.referenceID, c.row.dfsp, string(c.row.kind)
 		versions[i] = c.row.version
+		if consents[i] = []byte{}; c.consent != nil {
+			consents[i] = c.consent.hash()
+		}
 	}
 	from, args, err := rowset{[]column{
 		bytesColumn("change_id", changeIDs), bytesColumn("id_hash", ids), textColumn("action", actions), intColumn("version", versions),
-		textColumn("reference_id", references), textColumn("dfsp_code", dfsps), textColumn("kind", kinds), bytesColumn("sealed", sealed),
+		textColumn("reference_id", references), textColumn("dfsp_code", dfsps), textColumn("kind", kinds), bytesColumn("sealed", sealed), bytesColumn("consent_hash", consents),
 	}}.from(db, "r")
 	if err != nil {
 		return err
@@ -225,9 +244,10 @@ func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at t
 	args = append([]any{at.UnixMilli(), by.Partner, by.ByBeneficiary, by.MessageID, by.TransactionID}, args...)
 	_, err = tx.ExecContext(ctx, db.Rebind(`
 		INSERT INTO link_history (change_id, id_hash, action, version, changed_at, partner, by_beneficiary, message_id,
-		    transaction_id, reference_id, dfsp_code, kind, sealed)
+		    transaction_id, reference_id, dfsp_code, kind, sealed, consent_hash)
 		SELECT r.change_id, r.id_hash, r.action, r.version, CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BOOLEAN), CAST(? AS TEXT),
-		    CAST(? AS TEXT), r.reference_id, r.dfsp_code, r.kind, r.sealed
+		    CAST(? AS TEXT), r.reference_id, r.dfsp_code, r.kind, r.sealed, 
+		    CASE WHEN LENGTH(r.consent_hash) = 0 THEN NULL ELSE r.consent_hash END
 		FROM `+from), args...)
 	if err != nil {
 		return fmt.Errorf("insert %d history rows: %w", n, err)

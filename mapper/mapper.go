@@ -62,6 +62,18 @@ type Item struct {
 	Locale         Text
 	AdditionalInfo []Attribute
 	InfoInvalid    bool // additional_info was present, but not a list of name/value pairs
+
+	// What only the portal says, for a person who is logged in. From every other actor these members are ignored.
+	Email   Text     // the person's own, for messages to them
+	Base    Text     // the [Result.State] that the person saw: in any other state, the change is refused with StateStale
+	Consent *Consent // what the person agreed to by this change; nil if nothing
+}
+
+// Consent is the text that a person agreed to, exactly as it was shown to them. When they did is the time of the change.
+type Consent struct {
+	Text     string
+	Version  string
+	Language string
 }
 
 // Attribute is one name/value pair of additional_info; Value is the JSON value as sent.
@@ -92,6 +104,7 @@ type Result struct {
 	Name           string           // only in process, for the portal: never on the wire
 	ChangedAt      time.Time        // when the link was last changed; zero if there is none. In process only
 	ChangeID       string           // reference number of the change just made. In process only
+	State          string           // names the state of the ID's link, for [Item.Base]; of a resolve only. In process only
 }
 
 // AccountProvider is the bank or wallet provider of a financial address.
@@ -121,6 +134,7 @@ type Change struct {
 	ByBeneficiary bool
 	FA            string // after the change; the removed one for unlink
 	Provider      AccountProvider
+	Consent       *Consent // nil if the change came with none
 }
 
 // WithMessage is the same actor in another message.

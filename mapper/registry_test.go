@@ -74,18 +74,20 @@ func TestNothingPersonalInTheClear(t *testing.T) {
 		item := mappertest.Item("r1", anID, anAccount)
 		item.Name, item.Phone = mapper.String("Zenobia Quartermain"), mapper.String("+15550177777")
 		item.AdditionalInfo = []mapper.Attribute{{Name: "note", Value: []byte(`"marker-info"`)}}
-		link(t, service, mappertest.By("BANK"), item)
-		if _, err := service.Update(t.Context(), mappertest.By("BANK"), []mapper.Item{item}); err != nil {
+		item.Email = mapper.String("zenobia@mail.example.org")
+		item.Consent = &mapper.Consent{Text: "I agree", Version: "1", Language: "en"}
+		link(t, service, mappertest.Person(), item)
+		if _, err := service.Update(t.Context(), mappertest.Person(), []mapper.Item{item}); err != nil {
 			t.Fatal(err)
 		}
 		resolveDetails(t, service, "BANK", anID)
 		expand(t, service)
 		resolveDetails(t, service, "BANK", anID)
 		dump := dumpTables(t, db)
-		if !strings.Contains(dump, "ALPHA") {
-			t.Fatal("the dump does not even contain the provider's code")
+		if !strings.Contains(dump, "ALPHA") || !strings.Contains(dump, "I agree") {
+			t.Fatal("the dump does not even contain the provider's code, or the consent")
 		}
-		for _, secret := range []string{"777001", "99887766", "Zenobia", "15550177777", "marker-info", anID, anAccount} {
+		for _, secret := range []string{"777001", "99887766", "Zenobia", "15550177777", "marker-info", "zenobia@mail", anID, anAccount} {
 			for form, text := range map[string]string{"plain": secret, "hex": hex.EncodeToString([]byte(secret)), "base64": base64.RawStdEncoding.EncodeToString([]byte(secret))} {
 				if strings.Contains(strings.ToLower(dump), strings.ToLower(text)) {
 					t.Errorf("%s is in the database as %s", secret, form)
@@ -98,7 +100,7 @@ func TestNothingPersonalInTheClear(t *testing.T) {
 func dumpTables(t *testing.T, db *sqlx.DB) string {
 	t.Helper()
 	var dump strings.Builder
-	for _, table := range []string{"links", "link_history", "seen_messages", "lookups", "key_checks"} {
+	for _, table := range []string{"links", "link_history", "seen_messages", "lookups", "key_checks", "consent_texts"} {
 		rows, err := db.Queryx("SELECT * FROM " + table)
 		if err != nil {
 			t.Fatal(err)

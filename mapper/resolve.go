@@ -154,6 +154,9 @@ func (s *Service) answer(item Item, q question, byID, byFA map[key]linkRow, prov
 		row, found = byFA[q.fa]
 		result.Code, result.Message = faCode(row, found)
 	}
+	if q.hasID {
+		result.State = row.state(found)
+	}
 	// What does not match what was asked is not revealed.
 	if !found || result.Code == FANotLinkedToID {
 		return result, nil

@@ -46,9 +46,11 @@ type record struct {
 	phone    string
 	locale   string
 	info     []Attribute
+	email    string
 }
 
-const recordFormat = 1
+// recordFormat is what is written. Format 1, which had no e-mail address, is still read.
+const recordFormat = 2
 
 func (r record) encode() []byte {
 	b := make([]byte, 0, 256)
@@ -60,7 +62,7 @@ func (r record) encode() []byte {
 	for _, a := range r.info {
 		b = appendField(appendField(b, a.Name), string(a.Value))
 	}
-	return b
+	return appendField(b, r.email)
 }
 
 func appendField(b []byte, field string) []byte {
@@ -70,7 +72,7 @@ func appendField(b []byte, field string) []byte {
 var errRecordFormat = errors.New("sealed record has an unknown format")
 
 func decodeRecord(b []byte) (record, error) {
-	if len(b) == 0 || b[0] != recordFormat {
+	if len(b) == 0 || b[0] < 1 || b[0] > recordFormat {
 		return record{}, errRecordFormat
 	}
 	// One string for all fields: the parts of it cost no allocation of their own.
@@ -88,6 +90,9 @@ func decodeRecord(b []byte) (record, error) {
 	rest = rest[size:]
 	for range count {
 		r.info = append(r.info, Attribute{Name: next(), Value: []byte(next())})
+	}
+	if b[0] >= 2 {
+		r.email = next()
 	}
 	if !ok || rest != "" {
 		return record{}, errRecordFormat

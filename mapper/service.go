@@ -76,6 +76,15 @@ type candidate struct {
 	fa     key
 	hasFA  bool
 	record record
+
+	hasBase bool
+	base    string // the state of the link that the change was made for
+	consent *Consent
+}
+
+// stale reports whether the change was made for another state of the link than it is in.
+func (c candidate) stale(row linkRow, linked bool) bool {
+	return c.hasBase && c.base != row.state(linked)
 }
 
 // prepare answers what can be answered without the links and returns the rest as candidates.
@@ -90,6 +99,7 @@ func (s *Service) prepare(ctx context.Context, by Actor, action Action, items []
 	seen := make(map[string]bool, len(items))
 	candidates := make([]candidate, 0, len(items))
 	for place, item := range items {
+		item = item.heard(by)
 		c, refused, err := s.examine(action, item, seen, strategies, by)
 		if err != nil {
 			return nil, err
@@ -138,7 +148,9 @@ func (s *Service) examine(action Action, item Item, seen map[string]bool, strate
 	c.record = record{
 		id: item.ID.Value, fa: item.FA.Value, dfsp: account.DFSP, dfspName: account.DFSPName, branch: account.Branch,
 		kind: account.Kind, name: item.Name.Value, phone: item.Phone.Value, locale: item.Locale.Value, info: item.AdditionalInfo,
+		email: item.Email.Value,
 	}
+	c.hasBase, c.base, c.consent = item.Base.Present, item.Base.Value, item.Consent
 	return c, nil, nil
 }
 
@@ -198,6 +210,15 @@ func (b *batch) refuse(c candidate, code Code, message string) {
 	b.results[c.place] = b.items[c.place].result(refusal{code, message})
 }
 
+// refuseLinked refuses to link an ID that is linked.
+func (b *batch) refuseLinked(c candidate) {
+	if c.hasBase { // the person saw none
+		b.refuse(c, StateStale, textStale)
+		return
+	}
+	b.refuse(c, ReferenceIDDuplicate, textAlreadyMapped)
+}
+
 func (b *batch) succeed(c candidate, action Action, row linkRow) (change, error) {
 	changeID, err := uuid.NewV7()
 	if err != nil {
@@ -208,7 +229,7 @@ func (b *batch) succeed(c candidate, action Action, row linkRow) (change, error)
 		ReferenceID: item.ReferenceID.Value, ID: item.ID.Value, FA: c.record.fa, Status: Succeeded,
 		ChangedAt: b.at, ChangeID: changeID.String(),
 	}
-	return change{changeID: changeID, action: action, referenceID: item.ReferenceID.Value, row: row}, nil
+	return change{changeID: changeID, action: action, referenceID: item.ReferenceID.Value, row: row, consent: c.consent}, nil
 }
 
 func (s *Service) change(ctx context.Context, by Actor, action Action, items []Item, apply changer) ([]Result, error) {
@@ -241,6 +262,9 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 		if err != nil || len(changes) == 0 {
 			return err
 		}
+		if err := insertConsents(ctx, tx, s.db, now, changes); err != nil {
+			return err
+		}
 		if err := insertHistory(ctx, tx, s.db, by, now, changes); err != nil {
 			return err
 		}
@@ -265,8 +289,12 @@ func (s *Service) link(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, er
 	var fresh []candidate
 	var rows []linkRow
 	for _, c := range b.candidates {
+		if c.stale(linkRow{}, false) {
+			b.refuse(c, StateStale, textStale)
+			continue
+		}
 		if first[c.id] {
-			b.refuse(c, ReferenceIDDuplicate, textAlreadyMapped)
+			b.refuseLinked(c)
 			continue
 		}
 		first[c.id] = true
@@ -283,7 +311,7 @@ func (s *Service) link(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, er
 	var changes []change
 	for i, c := range fresh {
 		if !added[c.id] {
-			b.refuse(c, ReferenceIDDuplicate, textAlreadyMapped)
+			b.refuseLinked(c)
 			continue
 		}
 		done, err := b.succeed(c, Link, rows[i])
@@ -324,6 +352,10 @@ func (s *Service) update(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, 
 	var changes []change
 	for _, c := range b.candidates {
 		before, linked := current[c.id]
+		if c.stale(before, linked) {
+			b.refuse(c, StateStale, textStale)
+			continue
+		}
 		if !linked {
 			b.refuse(c, IDInvalid, textNotLinked)
 			continue
@@ -363,6 +395,10 @@ func (s *Service) unlink(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, 
 	var changes []change
 	for _, c := range b.candidates {
 		row, linked := current[c.id]
+		if c.stale(row, linked) {
+			b.refuse(c, StateStale, textStale)
+			continue
+		}
 		if !linked || c.hasFA && c.fa != row.fa {
 			b.refuse(c, IDInvalid, textNotLinked)
 			continue

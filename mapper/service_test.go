@@ -14,7 +14,7 @@ import (
 
 func TestServiceKeepsTheContract(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
-		mappertest.Run(t, func(t *testing.T) mapper.Mapper {
+		mappertest.Run(t, func(t *testing.T) mappertest.Registry {
 			fresh := dbtest.SQLite
 			if migrations.Postgres(db) {
 				fresh = func(tb testing.TB) *sqlx.DB { return dbtest.PostgreSQL(tb) }

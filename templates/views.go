@@ -193,6 +193,7 @@ type CheckView struct {
 	Current  AccountCard
 	BackHref string
 	Rows     []Row
+	Language string // the language of the consent shown
 }
 
 // DoneView confirms a change.
@@ -208,8 +209,9 @@ type DoneView struct {
 // RemoveView asks whether the account shall really be removed.
 type RemoveView struct {
 	Page
-	Card  AccountCard
-	State string // names the state shown, so that the removal of something else can be refused
+	Card     AccountCard
+	State    string // names the state shown, so that the removal of something else can be refused
+	Language string // the language of the warning shown
 }
 
 // HistoryEntry is one change.

@@ -66,6 +66,8 @@ func (p *Provider) user(id *verified, info claimSet) (User, error) {
 	if p.Audience == Staff {
 		return user, nil // their roles are roles' business
 	}
+	user.Phone = contact("phone_number", info, id.claims)
+	user.Email = contact("email", info, id.claims)
 	values := map[string]string{}
 	for _, claim := range p.template.claims {
 		value, err := stringClaim(claim, info, id.claims)
@@ -115,6 +117,31 @@ func displayName(sets ...claimSet) string {
 	}
 	return ""
 }
+
+// contact is a phone number or e-mail address of the person. It is left out where the provider itself does not vouch for it,
+// where it is nothing that could be written to, or where the ID token and userinfo contradict each other: a message to the
+// wrong person is worse than none.
+func contact(name string, sets ...claimSet) string {
+	found := ""
+	for _, set := range sets {
+		claim, ok := set[name]
+		if !ok {
+			continue
+		}
+		value, _ := claim.(string)
+		value = strings.TrimSpace(value)
+		verified, said := set[name+"_verified"]
+		if value == "" || len(value) > maxContact || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) ||
+			said && verified != true && verified != "true" || found != "" && found != value {
+			return ""
+		}
+		found = value
+	}
+	return found
+}
+
+// maxContact is the length of the longest e-mail address there can be.
+const maxContact = 254
 
 func cleanName(text string) string {
 	text = strings.TrimSpace(strings.Map(func(r rune) rune {

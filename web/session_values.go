@@ -25,6 +25,8 @@ type User struct {
 	Subject  string    `json:"subject"`  // the provider's name for the user
 	ID       string    `json:"id"`       // the mapping's ID, from id_template; empty for staff
 	Name     string    `json:"name"`     // may be empty
+	Phone    string    `json:"phone"`    // as the provider writes it, for messages to the person; may be empty
+	Email    string    `json:"email"`    // the same
 	Roles    []string  `json:"roles"`    // our roles; only ever set for staff
 	AuthTime time.Time `json:"auth_time"`
 	IDToken  string    `json:"id_token"` // for logging out at the provider

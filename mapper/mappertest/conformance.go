@@ -1,6 +1,7 @@
 package mappertest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,8 +23,23 @@ const (
 	fa3 = "mobile:+15550100123@GAMMA.mobile_wallet"
 )
 
-// Run proves that a mapper keeps the contract of mapper.Mapper. Each part gets a mapper with an empty registry.
-func Run(t *testing.T, newMapper func(t *testing.T) mapper.Mapper) {
+// Registry is all that the portal asks of a mapper, in the same process or elsewhere.
+type Registry interface {
+	mapper.Mapper
+	History(ctx context.Context, id mapper.ID, limit int) ([]mapper.Change, error)
+}
+
+// Run proves that a mapper keeps the contract of mapper.Mapper, and what the portal relies on besides. Each part gets a
+// mapper with an empty registry.
+func Run(t *testing.T, newMapper func(t *testing.T) Registry) {
+	for name, part := range map[string]func(t *testing.T, m Registry){
+		"compare and set":            compareAndSet,
+		"the portal alone is heard":  portalAloneIsHeard,
+		"consent":                    consentKept,
+		"what the portal says amiss": portalAmiss,
+	} {
+		t.Run(name, func(t *testing.T) { part(t, newMapper(t)) })
+	}
 	for name, part := range map[string]func(t *testing.T, m mapper.Mapper){
 		"link, then resolve":         linkThenResolve,
 		"rules of link":              linkRules,

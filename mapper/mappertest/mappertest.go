@@ -45,6 +45,13 @@ func By(partner string) mapper.Actor {
 	return mapper.Actor{Partner: partner, MessageID: fmt.Sprintf("message-%d", n), TransactionID: fmt.Sprintf("transaction-%d", n)}
 }
 
+// Person makes the person acting through the portal, with a message id that was never used.
+func Person() mapper.Actor {
+	by := By("SPAR-SELF-SERVICE")
+	by.ByBeneficiary = true
+	return by
+}
+
 // Item makes an item with what every item needs; fa may be empty.
 func Item(referenceID, id, fa string) mapper.Item {
 	item := mapper.Item{

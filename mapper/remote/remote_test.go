@@ -100,7 +100,7 @@ type perPartner struct {
 	clients  map[string]*remote.Client
 }
 
-var numbers = []string{"A", "B", "ANY", "ALPHA", "ALPHA alpha"}
+var numbers = []string{"A", "B", "ANY", "ALPHA", "ALPHA alpha", handlers.SelfService}
 
 func (p *perPartner) as(by mapper.Actor) *remote.Client {
 	p.mu.Lock()
@@ -146,9 +146,13 @@ func (p *perPartner) Resolve(ctx context.Context, by mapper.Actor, items []mappe
 	return p.as(by).Resolve(ctx, by, items)
 }
 
+func (p *perPartner) History(ctx context.Context, id mapper.ID, limit int) ([]mapper.Change, error) {
+	return p.as(mappertest.Person()).History(ctx, id, limit)
+}
+
 func TestClientKeepsTheContract(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
-		mappertest.Run(t, func(t *testing.T) mapper.Mapper {
+		mappertest.Run(t, func(t *testing.T) mappertest.Registry {
 			fresh := dbtest.SQLite
 			if migrations.Postgres(db) {
 				fresh = dbtest.PostgreSQL

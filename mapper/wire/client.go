@@ -49,35 +49,41 @@ func (c *Call) Append(b []byte) []byte {
 }
 
 func appendItem(b []byte, item *mapper.Item) []byte {
-	b = append(b, '{')
-	start := len(b)
-	for _, member := range []struct {
-		name string
-		text mapper.Text
-	}{
-		{"reference_id", item.ReferenceID}, {"timestamp", item.Timestamp}, {"id", item.ID}, {"fa", item.FA}, {"scope", item.Scope},
-		{"name", item.Name}, {"phone_number", item.Phone}, {"locale", item.Locale},
-	} {
-		if !member.text.Present {
-			continue
-		}
-		if len(b) > start {
-			b = append(b, ',')
-		}
-		b = append(append(append(b, '"'), member.name...), `":`...)
-		if member.text.Invalid {
-			b = append(b, '0') // what was no string stays none
-			continue
-		}
-		b = quoted(b, member.text.Value)
-	}
+	b = appendTexts(append(b, '{'),
+		member{"reference_id", item.ReferenceID}, member{"timestamp", item.Timestamp}, member{"id", item.ID}, member{"fa", item.FA},
+		member{"scope", item.Scope}, member{"name", item.Name}, member{"phone_number", item.Phone}, member{"locale", item.Locale})
 	switch {
 	case item.InfoInvalid:
 		b = append(b, `,"additional_info":0`...)
 	case len(item.AdditionalInfo) > 0:
 		b = appendInfo(b, item.AdditionalInfo)
 	}
-	return append(b, '}')
+	return append(appendSaid(b, item), '}')
+}
+
+// member is a text of an object.
+type member struct {
+	name string
+	text mapper.Text
+}
+
+// appendTexts writes the members that are present, the first after an opening brace.
+func appendTexts(b []byte, members ...member) []byte {
+	for _, m := range members {
+		if !m.text.Present {
+			continue
+		}
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), m.name...), `":`...)
+		if m.text.Invalid {
+			b = append(b, '0') // what was no string stays none
+			continue
+		}
+		b = quoted(b, m.text.Value)
+	}
+	return b
 }
 
 // Answer is what came back for a [Call].
@@ -135,7 +141,7 @@ func (a answerItem) result() mapper.Result {
 		r.AdditionalInfo = append(r.AdditionalInfo, mapper.Attribute{Name: pair.Name, Value: pair.Value})
 	}
 	if a.Portal != nil {
-		r.ChangeID, r.Name = a.Portal.ChangeID, a.Portal.Name
+		r.ChangeID, r.Name, r.State = a.Portal.ChangeID, a.Portal.Name, a.Portal.State
 		if a.Portal.ChangedAt != 0 {
 			r.ChangedAt = time.UnixMilli(a.Portal.ChangedAt).UTC()
 		}

@@ -247,6 +247,8 @@ func (p *parser) itemMember(item *mapper.Item, name []byte) error {
 		return p.text(&item.Locale)
 	case "additional_info":
 		return p.info(item)
+	case "portal":
+		return p.said(item)
 	default:
 		return p.skip()
 	}

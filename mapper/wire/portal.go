@@ -9,7 +9,8 @@ import (
 )
 
 // The portal is a partner like any other, but the one whose pages also show when a link was changed and by whom. What
-// only its answers carry is in a member of its own, and its one additional action is History.
+// only its calls and its answers carry is in a member of its own of each item, portal, and its one additional action is
+// History. Whose calls those are is for the mapper to say: it listens to that member from the portal only.
 
 // History is the action that asks for the changes of the link of the message's one item.
 const History mapper.Action = "history"
@@ -20,10 +21,11 @@ type portalMember struct {
 	ChangeID  string      `json:"change_id,omitzero"`
 	Name      string      `json:"name,omitzero"`
 	Kind      mapper.Kind `json:"kind,omitzero"`
+	State     string      `json:"state,omitzero"`
 }
 
 func appendPortal(b []byte, result *mapper.Result) []byte {
-	member := portalMember{ChangeID: result.ChangeID, Name: result.Name}
+	member := portalMember{ChangeID: result.ChangeID, Name: result.Name, State: result.State}
 	if !result.ChangedAt.IsZero() {
 		member.ChangedAt = result.ChangedAt.UnixMilli()
 	}
@@ -50,6 +52,13 @@ type answerChange struct {
 	FA            string         `json:"fa"`
 	Provider      answerProvider `json:"account_provider_info"`
 	Kind          mapper.Kind    `json:"kind"`
+	Consent       *answerConsent `json:"consent,omitzero"`
+}
+
+type answerConsent struct {
+	Text     string `json:"text"`
+	Version  string `json:"version"`
+	Language string `json:"language"`
 }
 
 func appendChanges(b []byte, changes []mapper.Change) []byte {
@@ -60,6 +69,7 @@ func appendChanges(b []byte, changes []mapper.Change) []byte {
 		b = appendJSON(b, answerChange{
 			ID: c.ID, Action: c.Action, At: c.At.UnixMilli(), Partner: c.Partner, ByBeneficiary: c.ByBeneficiary, FA: c.FA,
 			Provider: answerProvider{c.Provider.Name, c.Provider.Code, c.Provider.Subcode}, Kind: c.Provider.Kind,
+			Consent: (*answerConsent)(c.Consent),
 		})
 	}
 	return b
@@ -71,7 +81,65 @@ func changesOf(list []answerChange) []mapper.Change {
 		changes = append(changes, mapper.Change{
 			ID: c.ID, Action: c.Action, At: time.UnixMilli(c.At).UTC(), Partner: c.Partner, ByBeneficiary: c.ByBeneficiary, FA: c.FA,
 			Provider: mapper.AccountProvider{Name: c.Provider.Name, Code: c.Provider.Code, Subcode: c.Provider.Subcode, Kind: c.Kind},
+			Consent:  (*mapper.Consent)(c.Consent),
 		})
 	}
 	return changes
+}
+
+// appendSaid writes what only the portal says with an item; nothing where it says nothing.
+func appendSaid(b []byte, item *mapper.Item) []byte {
+	if !item.Email.Present && !item.Base.Present && item.Consent == nil {
+		return b
+	}
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = appendTexts(append(b, `"portal":{`...), member{"email", item.Email}, member{"base", item.Base})
+	if item.Consent != nil {
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = appendJSON(append(b, `"consent":`...), answerConsent(*item.Consent))
+	}
+	return append(b, '}')
+}
+
+// said reads what only the portal says with an item.
+func (p *parser) said(item *mapper.Item) error {
+	_, err := p.object(func(name []byte) error {
+		switch string(name) {
+		case "email":
+			return p.text(&item.Email)
+		case "base":
+			return p.text(&item.Base)
+		case "consent":
+			return p.consent(item)
+		default:
+			return p.skip()
+		}
+	})
+	return err
+}
+
+// consent reads an object of three texts. What is none of these stays empty, which the mapper refuses.
+func (p *parser) consent(item *mapper.Item) error {
+	if p.dec.PeekKind() == 'n' {
+		return p.skip()
+	}
+	var text, version, language mapper.Text
+	_, err := p.object(func(name []byte) error {
+		switch string(name) {
+		case "text":
+			return p.text(&text)
+		case "version":
+			return p.text(&version)
+		case "language":
+			return p.text(&language)
+		default:
+			return p.skip()
+		}
+	})
+	item.Consent = &mapper.Consent{Text: text.Value, Version: version.Value, Language: language.Value}
+	return err
 }
