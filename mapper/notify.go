@@ -58,7 +58,7 @@ func (s *Service) herald(ctx context.Context) (*herald, error) {
 }
 
 // announce queues the notices of changes, in the transaction that makes them. Every change that is written to the history
-// is announced here, whatever its action.
+// is announced here, whatever its action; only of an import by the registry's operator nobody is told.
 func (h *herald) announce(ctx context.Context, tx *sqlx.Tx, by Actor, at time.Time, changes []change) error {
 	if h == nil || len(changes) == 0 {
 		return nil
