@@ -15,6 +15,7 @@ import (
 	"spar/handlers"
 	"spar/internal/audit"
 	"spar/internal/keyring"
+	"spar/internal/notices"
 	"spar/internal/quota"
 	"spar/keymgr"
 	"spar/mapper"
@@ -43,6 +44,7 @@ type app struct {
 	directory *mapper.Directory
 	editor    *mapper.DirectoryAdmin
 	service   *mapper.Service
+	notices   *notices.Outbox // nil: people are not told of changes
 	health    *handlers.Health
 	quotas    *quota.Quotas
 	calls     *keymgr.Calls
@@ -133,9 +135,13 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 	a.directory = mapper.NewDirectory(a.db, time.Now)
 	strategies := mapper.NewStrategies(a.db, time.Now)
 	a.editor = mapper.NewDirectoryAdmin(a.directory, strategies, a.trail)
+	metrics := handlers.NewMetrics(version, a.db.DB)
+	if err := a.openNotices(ring, metrics); err != nil {
+		return err
+	}
 	a.service, err = mapper.NewService(mapper.Config{
 		DB: a.db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
-		Strategies: strategies, Directory: a.directory, Trail: a.trail,
+		Strategies: strategies, Directory: a.directory, Trail: a.trail, Notifier: a.notifier(),
 		MessageWindow: a.cfg.Mapper.MessageWindow, KnownDFSPOnly: a.cfg.Mapper.KnownDFSPOnly,
 		KeepLookups: a.cfg.Lookups.Keep, Location: time.Local, Now: time.Now,
 	})
@@ -149,11 +155,10 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 		return err
 	}
 	a.calls = keymgr.NewCalls(a.db, a.cfg.Application, time.Now)
-	a.purges = []func(context.Context) error{a.service.Purge, a.editor.Purge, a.calls.Purge, func(ctx context.Context) error {
+	a.purges = append(a.purges, a.service.Purge, a.editor.Purge, a.calls.Purge, func(ctx context.Context) error {
 		_, err := sessions.Purge(ctx)
 		return err
-	}}
-	metrics := handlers.NewMetrics(version, a.db.DB)
+	})
 	metrics.WatchCertificates(a.register.List, time.Now)
 	a.health = handlers.NewHealth(a.db, metrics, a.log)
 	a.ops = &web.Server{Handler: a.health.Handler(), Log: a.log}
@@ -243,6 +248,9 @@ func (a *app) run(ctx context.Context) error {
 	background.Go(func() { a.every(ctx, lookupsInterval, "look-ups", a.service.ExpandLookups) })
 	background.Go(func() { a.every(ctx, headInterval, "audit log", a.noteHead) })
 	background.Go(func() { a.refusals.Run(ctx) })
+	if a.notices != nil {
+		background.Go(func() { a.notices.Run(ctx) })
+	}
 	background.Go(func() { a.providers.Warm(ctx, a.log) })
 
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))

@@ -33,6 +33,7 @@ type commandLine struct {
 	TrustAnchor trustAnchorCommand `cmd:"" help:"Choose the authorities whose certificates partners may have."`
 	Sign        signCommand        `cmd:"" help:"Print the Signature header for the body on stdin."`
 	Verify      verifyCommand      `cmd:"" help:"Check a signature as the registry does, and show each step; for partners' developers."`
+	Notices     noticesCommand     `cmd:"" help:"Try out the messages to people about changes of their account."`
 	Keys        keysCommand        `cmd:"" help:"Rotate the key that answers are signed with."`
 	Check       configCommand      `cmd:"" name:"config" help:"Look at the configuration."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

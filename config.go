@@ -27,6 +27,7 @@ type Config struct {
 	Mapper         MapperConfig       `koanf:"mapper"`
 	Limits         LimitsConfig       `koanf:"limits"`
 	Lookups        LookupsConfig      `koanf:"lookups"`
+	Notices        NoticesConfig      `koanf:"notices"`
 	Log            LogConfig          `koanf:"log"`
 }
 
@@ -140,6 +141,7 @@ func defaultConfig() Config {
 			LoginRequests: 300,
 		},
 		Lookups: LookupsConfig{Keep: mapper.KeepLookups},
+		Notices: defaultNotices(),
 		Log:     LogConfig{Level: "info"},
 	}
 }

@@ -51,6 +51,7 @@ func (l *loader) validate(c *Config) {
 	l.expect(c.Lookups.Keep >= 24*time.Hour && c.Lookups.Keep <= longestKeep, "lookups.keep", "expected a duration from 1d to 3650d")
 	l.expect(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "expected debug, info, warn or error")
 	l.certificates(c.Certificates)
+	l.notices(c)
 	l.providers(c)
 }
 

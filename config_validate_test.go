@@ -12,6 +12,18 @@ import (
 	"testing"
 )
 
+// byMail and bySMS configure messages to people, with further variables that spoil it.
+func byMail(url string) []string {
+	return []string{"SPAR_NOTICES__EMAIL__URL=" + url, "SPAR_NOTICES__EMAIL__FROM=SPAR <no-reply@example.org>"}
+}
+
+func bySMS(spoilt ...string) []string {
+	return append([]string{
+		"SPAR_NOTICES__SMS__URL=https://sms.example.org/send", "SPAR_NOTICES__SMS__SECRET=x",
+		"SPAR_NOTICES__SMS__FIELDS__TO={number}", "SPAR_NOTICES__SMS__FIELDS__TEXT={text}",
+	}, spoilt...)
+}
+
 func TestEveryRuleNamesItsKey(t *testing.T) {
 	const staff, national = "SPAR_LOGIN_PROVIDERS__1__", "SPAR_LOGIN_PROVIDERS__0__"
 	for _, test := range []struct {
@@ -47,6 +59,27 @@ func TestEveryRuleNamesItsKey(t *testing.T) {
 		{"a window of a day", []string{"SPAR_MAPPER__MESSAGE_WINDOW=24h"}, "mapper.message_window: expected a duration from 1s"},
 		{"yes for true", []string{"SPAR_MAPPER__KNOWN_DFSP_ONLY=yes"}, "mapper.known_dfsp_only: expected true or false"},
 		{"a region in words", []string{"SPAR_MAPPER__DEFAULT_REGION=Philippines"}, "mapper.default_region: expected a country"},
+		{"a portal over plain HTTP", []string{"SPAR_NOTICES__PORTAL_URL=http://spar.example.org"}, "notices.portal_url: expected nothing, or the https:// address"},
+		{"notices forgotten at once", []string{"SPAR_NOTICES__KEEP=1h"}, "notices.keep: expected a duration from 1d"},
+		{"a mail server that is a website", byMail("https://mail.example.org"), "notices.email.url: expected smtp://"},
+		{"a mail server without a host", byMail("smtp://"), "notices.email.url: expected smtp://"},
+		{"mail without encryption", append(byMail("smtp://mail.example.org"), "SPAR_NOTICES__EMAIL__STARTTLS=false"), "notices.email.starttls: expected true"},
+		{"mail from nobody", append(byMail("smtp://mail.example.org"), "SPAR_NOTICES__EMAIL__FROM=SPAR"), "notices.email.from: expected a sender"},
+		{"mail in a flood", append(byMail("smtp://mail.example.org"), "SPAR_NOTICES__EMAIL__PER_SECOND=1000"), "notices.email.per_second: expected a number from 1 to 50"},
+		{"mail that may take for ever", append(byMail("smtp://mail.example.org"), "SPAR_NOTICES__EMAIL__TIMEOUT=1h"), "notices.email.timeout: expected a duration from 1s to 30s"},
+		{"a gateway over plain HTTP", bySMS("SPAR_NOTICES__SMS__URL=http://sms.example.org"), "notices.sms.url: expected an https URL"},
+		{"a gateway with a key in its address", bySMS("SPAR_NOTICES__SMS__URL=https://sms.example.org/?key=x"), "notices.sms.url: expected an https URL"},
+		{"a gateway with a password in its address", bySMS("SPAR_NOTICES__SMS__URL=https://u:p@sms.example.org/"), "notices.sms.url: expected an https URL"},
+		{"a gateway with another format", bySMS("SPAR_NOTICES__SMS__FORMAT=xml"), "notices.sms.format: expected json or form"},
+		{"a gateway that is not told the number", bySMS("SPAR_NOTICES__SMS__FIELDS__TO=x"), "notices.sms.fields: expected the gateway's fields"},
+		{"a gateway that is not told the text", bySMS("SPAR_NOTICES__SMS__FIELDS__TEXT=x"), "notices.sms.fields: expected the gateway's fields"},
+		{"a form with a group", bySMS("SPAR_NOTICES__SMS__FORMAT=form", "SPAR_NOTICES__SMS__FIELDS__MORE__X=y"), "notices.sms.fields.more: expected a single value"},
+		{"a gateway that knows us somehow", bySMS("SPAR_NOTICES__SMS__AUTH=digest"), "notices.sms.auth: expected bearer"},
+		{"a gateway without the secret", bySMS("SPAR_NOTICES__SMS__SECRET="), "notices.sms.secret: expected the secret"},
+		{"a gateway with a secret of two lines", bySMS("SPAR_NOTICES__SMS__SECRET=a\r\nb"), "notices.sms.secret: expected one line"},
+		{"a gateway without a user", bySMS("SPAR_NOTICES__SMS__AUTH=basic"), "notices.sms.user: expected a user"},
+		{"a gateway without a header", bySMS("SPAR_NOTICES__SMS__AUTH=header"), "notices.sms.header: expected the name of a header"},
+		{"a portal apart that tells people", append(byMail("smtp://mail.example.org"), "SPAR_MAPPER__URL=https://registry.example.org"), "notices: expected neither email nor sms"},
 		{"another log level", []string{"SPAR_LOG__LEVEL=trace"}, "log.level: expected debug"},
 		{"a value for a group", []string{"SPAR_SESSION=15m"}, "session: expected a variable for a key inside it"},
 		{"a key inside a value", []string{"SPAR_LISTEN__HOST=x"}, "listen.host: unknown key"},

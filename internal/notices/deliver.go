@@ -23,8 +23,9 @@ func Failures() []string {
 	return []string{FailConnect, FailTimeout, FailSetup, FailBusy, FailRefused, FailUnreadable}
 }
 
-// OutcomeDelivered is what Observe is told of a success; of a failure, its class.
-const OutcomeDelivered = "delivered"
+// Outcomes lists what Observe is told: of an attempt that it was a success or the class of its failure, and what was given
+// up.
+func Outcomes() []string { return append([]string{Delivered, GivenUp}, Failures()...) }
 
 // Failure is why a message was not taken. It repeats nothing that a gateway said: that may name the recipient.
 type Failure struct {
@@ -116,10 +117,10 @@ func (o *Outbox) settled(ctx context.Context, write func(ctx context.Context) er
 func (o *Outbox) deliver(ctx context.Context, channel Channel, n claimed) (*Failure, error) {
 	failure := o.attempt(ctx, channel, n)
 	if failure == nil {
-		o.c.Observe(channel.Name, OutcomeDelivered)
+		o.c.Observe(channel.Name, Delivered, 1)
 		return nil, o.settled(ctx, func(ctx context.Context) error { return o.delivered(ctx, n) })
 	}
-	o.c.Observe(channel.Name, failure.Class)
+	o.c.Observe(channel.Name, failure.Class, 1)
 	o.c.Log.WarnContext(ctx, "notice not delivered", "channel", channel.Name, "reason", failure.Class, "code", failure.Code,
 		"detail", failure.Detail, "attempt", n.Attempts+1)
 	next := o.c.Now().Add(max(backoff(n.Attempts), failure.After))
@@ -159,6 +160,7 @@ func (o *Outbox) giveUpAll(ctx context.Context, channel string, list []claimed, 
 	}
 	var errs []error
 	for class, some := range byClass {
+		o.c.Observe(channel, GivenUp, len(some))
 		errs = append(errs, o.settled(ctx, func(ctx context.Context) error { return o.giveUp(ctx, channel, class, some) }))
 	}
 	return errors.Join(errs...)

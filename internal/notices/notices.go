@@ -58,7 +58,7 @@ type Config struct {
 	Keep        time.Duration                                      // how long it is remembered that a notice was sent or given up
 	Location    *time.Location                                     // of the times in the texts
 	PartnerName func(ctx context.Context, reference string) string // what people know a partner by
-	Observe     func(channel, outcome string)                      // told of every attempt; may be nil
+	Observe     func(channel, outcome string, n int)               // told of every attempt, and of what is given up; may be nil
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -85,7 +85,7 @@ func New(c Config) (*Outbox, error) {
 	}
 	c.PortalURL = strings.TrimSuffix(c.PortalURL, "/")
 	if c.Observe == nil {
-		c.Observe = func(string, string) {}
+		c.Observe = func(string, string, int) {}
 	}
 	return &Outbox{c: c}, nil
 }

@@ -208,10 +208,13 @@ func (o *Outbox) transact(ctx context.Context, do func(tx *sqlx.Tx) error) error
 	return nil
 }
 
-// Purge forgets notices that ended long enough ago.
+// Purge forgets notices that ended long enough ago, and those that nobody has tried to deliver since, for their channel is
+// not configured any more.
 func (o *Outbox) Purge(ctx context.Context) error {
-	_, err := o.c.DB.ExecContext(ctx, o.c.DB.Rebind(`DELETE FROM notices WHERE state <> 'queued' AND ended_at < ?`),
-		o.c.Now().Add(-o.c.Keep).UnixMilli())
+	before := o.c.Now().Add(-o.c.Keep).UnixMilli()
+	_, err := o.c.DB.ExecContext(ctx, o.c.DB.Rebind(`
+		DELETE FROM notices
+		WHERE state <> 'queued' AND ended_at < ? OR state = 'queued' AND give_up_at < ?`), before, before)
 	if err != nil {
 		return fmt.Errorf("purge notices: %w", err)
 	}

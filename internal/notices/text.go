@@ -2,6 +2,7 @@ package notices
 
 import (
 	"context"
+	"crypto/rand"
 	"strings"
 	"unicode"
 
@@ -35,6 +36,12 @@ func (o *Outbox) message(ctx context.Context, channel string, id uuid.UUID, f fa
 		i18n.T(ctx, "layout.never_ask"), i18n.T(ctx, "service.name"),
 	}, "\n\n") + "\n"
 	return m
+}
+
+// TestMessage is a message about nothing, to try a channel with.
+func TestMessage(to string) Message {
+	ctx := context.Background()
+	return Message{ID: rand.Text(), To: to, Subject: i18n.T(ctx, "notice.test.subject"), Text: i18n.T(ctx, "notice.test.text")}
 }
 
 // keyOf is where the texts about an action are. Whatever happens to a link, people are told that something did.
