@@ -8,7 +8,6 @@ import (
 	"net/mail"
 	"net/textproto"
 	"strings"
-	"time"
 
 	gomail "github.com/wneessen/go-mail"
 )
@@ -34,27 +33,17 @@ const (
 	Plain // on a loopback address
 )
 
-// connection is a connection to the mail server that is closed whatever becomes of the message: go-mail leaves it open
-// where the greeting, the encryption or the login fails.
-type connection struct {
-	net.Conn
-}
-
-func (c *connection) close() {
-	if c.Conn != nil {
-		c.Conn.Close()
-	}
-}
-
 // Send implements [Sender], over a connection of its own.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	message, err := s.write(m)
 	if err != nil {
 		return &Failure{Class: FailRefused}
 	}
-	var conn connection
-	defer conn.close()
-	client, err := s.client(ctx, &conn)
+	// Ended, the context closes the connection, whatever becomes of the message: go-mail leaves it open where the greeting,
+	// the encryption or the login fails, and a server that answers slowly does not hold us longer than the context does.
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	client, err := s.client(ctx)
 	if err != nil {
 		return &Failure{Class: FailSetup}
 	}
@@ -62,7 +51,6 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return connectFailure(ctx, err)
 	}
-	defer context.AfterFunc(ctx, conn.close)() // a server that answers slowly does not hold us longer than that
 	err = client.SendWithSMTPClient(session, message)
 	if message.IsDelivered() { // an error behind that is about the connection
 		_ = client.CloseWithSMTPClient(session)
@@ -86,27 +74,29 @@ func (s *SMTP) write(m Message) (*gomail.Msg, error) {
 	return message, nil
 }
 
-func (s *SMTP) client(ctx context.Context, conn *connection) (*gomail.Client, error) {
+func (s *SMTP) client(ctx context.Context) (*gomail.Client, error) {
 	_, domain, _ := strings.Cut(s.From.Address, "@")
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if s.Config != nil {
 		config = s.Config.Clone()
 	}
 	config.ServerName = s.Host
-	timeout := maxTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		timeout = max(time.Millisecond, time.Until(deadline))
+	var dialer interface {
+		DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	} = &net.Dialer{}
+	if s.TLS == Implicit {
+		dialer = &tls.Dialer{Config: config}
 	}
 	options := []gomail.Option{
-		gomail.WithPort(s.Port), gomail.WithTimeout(timeout), gomail.WithHELO(domain), gomail.WithTLSConfig(config), gomail.WithoutNoop(),
+		gomail.WithPort(s.Port), gomail.WithHELO(domain), gomail.WithTLSConfig(config), gomail.WithoutNoop(),
+		gomail.WithTimeout(2 * maxTimeout), // the context ends before
 		gomail.WithTLSPolicy(gomail.NoTLS),
-		gomail.WithDialContextFunc(func(ctx context.Context, network, address string) (_ net.Conn, err error) {
-			if s.TLS == Implicit {
-				conn.Conn, err = (&tls.Dialer{Config: config}).DialContext(ctx, network, address)
-			} else {
-				conn.Conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(dialing, network, address)
+			if err == nil {
+				context.AfterFunc(ctx, func() { conn.Close() })
 			}
-			return conn.Conn, err
+			return conn, err
 		}),
 	}
 	if s.TLS == STARTTLS {
