@@ -19,24 +19,30 @@ import (
 
 const portalCertificateFile = "portal-certificate.pem"
 
+// portalMapper is all that the portal asks of a registry.
+type portalMapper interface {
+	mapper.Mapper
+	handlers.History
+	handlers.Lookups
+}
+
 // mapperOfThePortal is the service in this process, or a registry elsewhere that the portal calls like any partner.
-func (a *app) mapperOfThePortal() (mapper.Mapper, handlers.History, error) {
+func (a *app) mapperOfThePortal() (portalMapper, error) {
 	if a.cfg.Mapper.URL == "" {
-		return a.service, a.service, nil
+		return a.service, nil
 	}
 	key, err := keymgr.LoadKey(filepath.Join(a.cfg.Keys.Dir, portalKeyFile))
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the portal's key: %w", err)
+		return nil, fmt.Errorf("open the portal's key: %w", err)
 	}
 	if err := a.handOutCertificate(key); err != nil {
-		return nil, nil, fmt.Errorf("write the portal's certificate: %w", err)
+		return nil, fmt.Errorf("write the portal's certificate: %w", err)
 	}
-	client, err := remote.New(remote.Options{
+	return remote.New(remote.Options{
 		URL: a.cfg.Mapper.URL, SenderID: handlers.SelfService, Now: time.Now, ErrUnknown: keymgr.ErrUnknownKey,
 		Sign:      func(body []byte) (string, error) { return keymgr.Sign(key, body, true) },
 		ParseKeys: func(jwks []byte) (remote.Published, error) { return keymgr.ParseJWKS(jwks) },
 	})
-	return client, client, err
 }
 
 // handOutCertificate leaves the portal's certificate beside its key, for whoever onboards it at the registry.

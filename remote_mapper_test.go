@@ -25,7 +25,7 @@ func TestAPortalApartFromTheRegistry(t *testing.T) {
 	if !strings.Contains(portal.log.String(), certificate) {
 		t.Errorf("the log does not say that %s must be onboarded", certificate)
 	}
-	links, history, err := portal.app.mapperOfThePortal()
+	links, err := portal.app.mapperOfThePortal()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +45,11 @@ func TestAPortalApartFromTheRegistry(t *testing.T) {
 	if err != nil || results[0].Status != mapper.Succeeded {
 		t.Fatalf("Link = %v, %v", results, err)
 	}
-	if changes, err := history.History(t.Context(), "token:987001@nationalid", 5); err != nil || len(changes) != 1 || !changes[0].ByBeneficiary {
+	if changes, err := links.History(t.Context(), "token:987001@nationalid", 5); err != nil || len(changes) != 1 || !changes[0].ByBeneficiary {
 		t.Errorf("History = %v, %v", changes, err)
+	}
+	if lookups, err := links.Lookups(t.Context(), "token:987001@nationalid", 5); err != nil || len(lookups) != 0 {
+		t.Errorf("Lookups = %v, %v", lookups, err)
 	}
 	if here, err := portal.app.service.History(t.Context(), "token:987001@nationalid", 5); err != nil || len(here) != 0 {
 		t.Errorf("the portal's own database has %v, %v", here, err)

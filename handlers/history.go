@@ -57,19 +57,19 @@ func (p *Portal) historyEntry(ctx context.Context, change mapper.Change, names m
 		By: i18n.T(ctx, "history.by_you"), Reference: change.ID,
 	}
 	if !change.ByBeneficiary {
-		entry.By = i18n.T(ctx, "history.by_partner", "partner", p.partnerName(ctx, change.Partner, names))
+		entry.By = i18n.T(ctx, "history.by_partner", "partner", partnerName(ctx, p.Partners, change.Partner, names))
 	}
 	return entry, nil
 }
 
-// partnerName is what people know the partner by. A partner that cannot be looked up is shown by its reference id: the
-// history must not depend on it.
-func (p *Portal) partnerName(ctx context.Context, referenceID string, names map[string]string) string {
+// partnerName is what people know the partner by. A partner that cannot be looked up is shown by its reference id: what
+// people are told must not depend on it.
+func partnerName(ctx context.Context, partners Partners, referenceID string, names map[string]string) string {
 	if name, ok := names[referenceID]; ok {
 		return name
 	}
 	name := referenceID
-	if partner, err := p.Partners.Get(ctx, referenceID); err == nil && partner.Name != "" {
+	if partner, err := partners.Get(ctx, referenceID); err == nil && partner.Name != "" {
 		name = partner.Name
 	}
 	names[referenceID] = name

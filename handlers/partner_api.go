@@ -30,7 +30,9 @@ import (
 // verified is acted on.
 type PartnerAPI struct {
 	Mapper        mapper.Mapper
-	History       History // for a portal that runs apart
+	History       History // for a portal that runs apart, as the next two
+	Lookups       Lookups
+	Partners      Partners
 	Verifier      keymgr.Verifier
 	Signer        Signer
 	Quotas        *quota.Quotas
@@ -69,11 +71,13 @@ func (p *PartnerAPI) Routes(r gin.IRouter) {
 			p.record(c, made, err)
 		})
 	}
-	r.POST("/mapper/sync/history", func(c *gin.Context) {
-		if err := p.history(c); err != nil {
-			p.fail(c, err)
-		}
-	})
+	for _, action := range []mapper.Action{wire.History, wire.Lookups} {
+		r.POST("/mapper/sync/"+string(action), func(c *gin.Context) {
+			if err := p.tellPortal(c, action); err != nil {
+				p.fail(c, err)
+			}
+		})
+	}
 	r.GET("/mapper/limits", func(c *gin.Context) {
 		if err := p.limits(c); err != nil {
 			p.fail(c, err)
@@ -157,7 +161,7 @@ func missingPermissions(partner keymgr.Partner, request *wire.Request) (missing 
 		}
 	}
 	switch {
-	case request.Action == wire.History && partner.ReferenceID == SelfService: // only the portal shows people their history
+	case isOfPortal(request.Action) && partner.ReferenceID == SelfService: // only the portal shows people what is theirs
 		require(keymgr.Details)
 		return missing
 	case request.Action != mapper.Resolve:
@@ -190,7 +194,7 @@ func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner key
 		return p.Mapper.Update(ctx, by, request.Items)
 	case mapper.Unlink:
 		return p.Mapper.Unlink(ctx, by, request.Items)
-	case mapper.Resolve, wire.History:
+	case mapper.Resolve, wire.History, wire.Lookups:
 		return p.Mapper.Resolve(ctx, by, request.Items)
 	default:
 		return nil, fmt.Errorf("no such action: %s", request.Action)

@@ -11,12 +11,18 @@ import (
 	"spar/mapper/wire"
 )
 
-// historyLimit is how many changes a portal elsewhere is told.
-const historyLimit = 200
+// How much a portal elsewhere is told.
+const (
+	historyLimit = 200
+	lookupsLimit = 1000
+)
 
-// history answers a portal that runs apart what the pages of its logged-in person show. No other partner may ask: who
-// changed a person's account, and when, is the person's affair. The message is resolved first, which also burns its id.
-func (p *PartnerAPI) history(c *gin.Context) error {
+func isOfPortal(action mapper.Action) bool { return action == wire.History || action == wire.Lookups }
+
+// tellPortal answers a portal that runs apart what the pages of its logged-in person show. No other partner may ask: who
+// changed a person's account, or looked at it, and when, is the person's affair. The message is resolved first, which also
+// burns its id.
+func (p *PartnerAPI) tellPortal(c *gin.Context, action mapper.Action) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 	defer cancel()
 	body := buffers.Get().(*bytes.Buffer)
@@ -24,7 +30,7 @@ func (p *PartnerAPI) history(c *gin.Context) error {
 	if err := readBody(c, body); err != nil {
 		return err
 	}
-	request, partner, err := p.authenticate(ctx, c, wire.History, body.Bytes())
+	request, partner, err := p.authenticate(ctx, c, action, body.Bytes())
 	if err != nil {
 		return err
 	}
@@ -32,7 +38,7 @@ func (p *PartnerAPI) history(c *gin.Context) error {
 		return p.answer(c, &wire.Response{Request: request, Fault: fault})
 	}
 	if len(request.Items) != 1 {
-		return &wire.SyntaxError{Expected: "message.history_request must have one item"}
+		return &wire.SyntaxError{Expected: "message." + string(action) + "_request must have one item"}
 	}
 	results, err := p.act(ctx, request, partner)
 	if errors.Is(err, mapper.ErrDuplicateMessage) {
@@ -43,9 +49,25 @@ func (p *PartnerAPI) history(c *gin.Context) error {
 	}
 	response := &wire.Response{Request: request}
 	if results[0].Status == mapper.Succeeded {
-		if response.Changes, err = p.History.History(ctx, mapper.ID(request.Items[0].ID.Value), historyLimit); err != nil {
+		if err := p.tell(ctx, mapper.ID(request.Items[0].ID.Value), response); err != nil {
 			return err
 		}
 	}
 	return p.answer(c, response)
+}
+
+func (p *PartnerAPI) tell(ctx context.Context, id mapper.ID, response *wire.Response) (err error) {
+	if response.Request.Action == wire.History {
+		response.Changes, err = p.History.History(ctx, id, historyLimit)
+		return err
+	}
+	if response.Lookups, err = p.Lookups.Lookups(ctx, id, lookupsLimit); err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for i := range response.Lookups {
+		l := &response.Lookups[i]
+		l.PartnerName = partnerName(ctx, p.Partners, l.Partner, names)
+	}
+	return nil
 }

@@ -22,22 +22,29 @@ const SelfService = "SPAR-SELF-SERVICE"
 // mapper is always the session's. What is typed into it waits in the session until it is confirmed, and is never part of
 // an address.
 type Portal struct {
-	Mapper     mapper.Mapper
-	History    History
-	Directory  Directory
-	Strategies Strategies
-	Partners   Partners
-	Sessions   *web.Sessions
-	Login      *Login
-	Region     string         // ISO 3166 code of the country of phone numbers without a country code; empty: they need one
-	Location   *time.Location // the time zone of the dates shown
-	Now        func() time.Time
-	Log        *slog.Logger
+	Mapper      mapper.Mapper
+	History     History
+	Lookups     Lookups
+	Directory   Directory
+	Strategies  Strategies
+	Partners    Partners
+	Sessions    *web.Sessions
+	Login       *Login
+	LookupsKept time.Duration  // how long look-ups are kept
+	Region      string         // ISO 3166 code of the country of phone numbers without a country code; empty: they need one
+	Location    *time.Location // the time zone of the dates shown
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // History lists the changes of an ID's link, newest first.
 type History interface {
 	History(ctx context.Context, id mapper.ID, limit int) ([]mapper.Change, error)
+}
+
+// Lookups lists who saw the details of an ID's account on which days, the latest first.
+type Lookups interface {
+	Lookups(ctx context.Context, id mapper.ID, limit int) ([]mapper.Lookup, error)
 }
 
 // Directory finds the banks, branches and wallet providers that can be chosen. An error that is [mapper.ErrNotFound]
@@ -70,6 +77,7 @@ func (p *Portal) Routes(r gin.IRouter) {
 	fresh := func(formPath string) gin.HandlerFunc { return p.Login.RequireFresh(web.FreshAge, formPath) }
 	own.GET(accountPath, p.page(p.showAccount))
 	own.GET("/account/history", p.page(p.showHistory))
+	own.GET(lookupsPath, p.page(p.showLookups))
 	own.GET("/directory/search", p.page(p.searchDirectory))
 
 	own.GET(kindPath, fresh(kindPath), p.page(p.askKind))

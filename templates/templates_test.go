@@ -83,6 +83,12 @@ func pages() map[string]templ.Component {
 				Time: "2026-03-02T09:12:00Z", By: "by Green Valley Bank", Reference: "0193a5c2-7d10-7c41-9b39-0242ac120002"},
 		}, More: "Only the latest 100 changes are listed here."}),
 		"history-none": templates.HistoryPage(templates.HistoryView{Page: page(templates.History)}),
+		"lookups": templates.LookupsPage(templates.LookupsView{Page: page(templates.Lookups), Months: []templates.LookupMonth{
+			{Heading: "November 2026", Entries: []templates.LookupEntry{{What: "Ministry of Health Payments looked up your account 3 times on 12 November 2026",
+				When: "The last time: 12 November 2026, 14:05", Time: "2026-11-12T14:05:00Z"}}},
+		}, Pages: templates.Pages{Newer: "/account/lookups?page=1", Place: "Page 2 of 3", Older: "/account/lookups?page=3"},
+			More: "Only the latest 1,000 entries are listed here.", Kept: "We keep each entry for 400 days."}),
+		"lookups-none": templates.LookupsPage(templates.LookupsView{Page: page(templates.Lookups), Kept: "We keep each entry for 400 days."}),
 		"profile": templates.ProfilePage(templates.ProfileView{Page: page(templates.Profile), Rows: []templates.Row{
 			{Key: "Name", Value: "Amina Reyes"}, {Key: "ID", Value: "•••• 4821"}}}),
 		"error": templates.ErrorPage(templates.ErrorView{Page: templates.Page{Title: "Sorry", FormToken: "token-1"}, Heading: "Sorry, something went wrong",

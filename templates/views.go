@@ -43,6 +43,7 @@ const (
 	Elsewhere Section = ""
 	Account   Section = "account"
 	History   Section = "history"
+	Lookups   Section = "lookups"
 	Profile   Section = "profile"
 
 	AdminOverview Section = "admin"
@@ -231,6 +232,35 @@ type HistoryView struct {
 	Page
 	Entries []HistoryEntry
 	More    string // note that older changes are not listed; empty if all are
+}
+
+// LookupEntry is a partner that looked on a day.
+type LookupEntry struct {
+	What string
+	When string
+	Time string // RFC 3339
+}
+
+// LookupMonth groups entries.
+type LookupMonth struct {
+	Heading string
+	Entries []LookupEntry
+}
+
+// Pages lead through a list that is longer than one page.
+type Pages struct {
+	Newer string // address; empty on the first page
+	Place string // which page this is; empty: there is only one
+	Older string // address; empty on the last page
+}
+
+// LookupsView lists who saw the details of the person's account, the latest first.
+type LookupsView struct {
+	Page
+	Months []LookupMonth
+	Pages  Pages
+	More   string // note that older ones are not listed; empty if all are
+	Kept   string
 }
 
 // ProfileView shows who is signed in.

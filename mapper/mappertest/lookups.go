@@ -3,6 +3,7 @@ package mappertest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,13 +37,13 @@ func RunLookups(t *testing.T, newRegistry func(t *testing.T) (partners mapper.Ma
 				t.Fatal(err)
 			}
 		}
-		for id, want := range map[string][]string{id1: {"B 1", "A 2"}, id2: {"A 1"}, id3: nil, "token:1@nationalid": nil} {
+		for id, want := range map[string][]string{id1: {"A 2", "B 1"}, id2: {"A 1"}, id3: nil, "token:1@nationalid": nil} {
 			if diff := cmp.Diff(want, lookups(t, portal, id, 10)); diff != "" {
 				t.Errorf("look-ups of %s (-want +got):\n%s", id, diff)
 			}
 		}
-		if got := lookups(t, portal, id1, 1); len(got) != 1 || got[0] != "B 1" {
-			t.Errorf("the last look-up alone: %v", got)
+		if got := lookups(t, portal, id1, 1); len(got) != 1 {
+			t.Errorf("one look-up alone: %v", got)
 		}
 		list, err := portal.Lookups(t.Context(), id1, 10)
 		if err != nil {
@@ -56,7 +57,7 @@ func RunLookups(t *testing.T, newRegistry func(t *testing.T) (partners mapper.Ma
 	})
 }
 
-// lookups are written as partner and count.
+// lookups are written as partner and count, in the order of the partners: those of one day may be of one millisecond.
 func lookups(t *testing.T, portal Portal, id string, limit int) (list []string) {
 	t.Helper()
 	found, err := portal.Lookups(t.Context(), mapper.ID(id), limit)
@@ -66,5 +67,6 @@ func lookups(t *testing.T, portal Portal, id string, limit int) (list []string) 
 	for _, l := range found {
 		list = append(list, fmt.Sprint(l.Partner, " ", l.Count))
 	}
+	slices.Sort(list)
 	return list
 }

@@ -99,14 +99,28 @@ func (c *Client) Resolve(ctx context.Context, by mapper.Actor, items []mapper.It
 
 // History returns the latest changes of an ID's link, newest first, at most limit of them.
 func (c *Client) History(ctx context.Context, id mapper.ID, limit int) ([]mapper.Change, error) {
-	by := mapper.Actor{MessageID: rand.Text(), TransactionID: rand.Text()}
-	answer, err := c.call(ctx, wire.History, by, []mapper.Item{{
-		ReferenceID: mapper.String("1"), Timestamp: mapper.String(c.options.Now().UTC().Format(time.RFC3339)), ID: mapper.String(string(id)),
-	}})
+	answer, err := c.about(ctx, wire.History, id)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
 	return answer.Changes[:min(limit, len(answer.Changes))], nil
+}
+
+// Lookups returns who saw the details of an ID's account on which days, the latest first, at most limit of them.
+func (c *Client) Lookups(ctx context.Context, id mapper.ID, limit int) ([]mapper.Lookup, error) {
+	answer, err := c.about(ctx, wire.Lookups, id)
+	if err != nil {
+		return nil, fmt.Errorf("read look-ups: %w", err)
+	}
+	return answer.Lookups[:min(limit, len(answer.Lookups))], nil
+}
+
+// about asks what only the portal may ask about a person.
+func (c *Client) about(ctx context.Context, action mapper.Action, id mapper.ID) (*wire.Answer, error) {
+	by := mapper.Actor{MessageID: rand.Text(), TransactionID: rand.Text()}
+	return c.call(ctx, action, by, []mapper.Item{{
+		ReferenceID: mapper.String("1"), Timestamp: mapper.String(c.options.Now().UTC().Format(time.RFC3339)), ID: mapper.String(string(id)),
+	}})
 }
 
 func (c *Client) results(ctx context.Context, action mapper.Action, by mapper.Actor, items []mapper.Item) ([]mapper.Result, error) {

@@ -31,6 +31,7 @@ import (
 // registry is a registry on a server of its own.
 type registry struct {
 	*httptest.Server
+	service  *mapper.Service
 	register *keymgr.Register
 	keysDir  string
 	ahead    atomic.Int64                                 // of the real time, for the keys' clock
@@ -52,8 +53,9 @@ func newRegistry(t *testing.T, db *sqlx.DB) *registry {
 		t.Fatal(err)
 	}
 	service := mappertest.Service(t, db)
+	r.service = service
 	calls := &handlers.PartnerAPI{
-		Mapper: service, History: service, Signer: ownKeys, Quotas: quotas, Verifier: keymgr.NewLocal(r.register), Metrics: handlers.NewMetrics("test", db.DB),
+		Mapper: service, History: service, Lookups: service, Partners: r.register, Signer: ownKeys, Quotas: quotas, Verifier: keymgr.NewLocal(r.register), Metrics: handlers.NewMetrics("test", db.DB),
 		Log: slog.New(slog.DiscardHandler), SenderID: "openg2p-spar-mapper", MessageWindow: 5 * time.Minute, MaxBatch: 10000, Now: time.Now,
 	}
 	gin.SetMode(gin.ReleaseMode)
@@ -197,6 +199,45 @@ func TestThePortalLearnsWhatItsPagesShow(t *testing.T) {
 	}
 	if got := changes[0]; got.ID != made[0].ChangeID || got.FA != anAccount || !got.ByBeneficiary || got.Provider.Code != "ALPHA" || got.Provider.Kind != mapper.Bank {
 		t.Errorf("history %+v", got)
+	}
+}
+
+func TestThePortalTellsLookups(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		mappertest.RunLookups(t, func(t *testing.T) (mapper.Mapper, mappertest.Portal, func(context.Context) error) {
+			r := newRegistry(t, db)
+			return &perPartner{t: t, registry: r, clients: map[string]*remote.Client{}}, portal(t, r), r.service.ExpandLookups
+		})
+	})
+}
+
+// A portal that runs apart does not know the partners: the registry tells their names.
+func TestLookupsNameThePartner(t *testing.T) {
+	r := newRegistry(t, dbtest.SQLite(t))
+	client := portal(t, r)
+	key := keytest.RSA(t, 6)
+	_, err := r.register.Add(t.Context(), audittest.By, keymgr.Partner{
+		ReferenceID: "MINISTRY", Name: "Ministry of Health Payments", Status: keymgr.Active, Permissions: keymgr.AllPermissions(),
+	}, key.Certificate(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ministry := r.client(t, key, "MINISTRY")
+	if _, err := ministry.Link(t.Context(), mappertest.By(""), []mapper.Item{mappertest.Item("1", anID, anAccount)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ministry.Resolve(t.Context(), mappertest.By(""), []mapper.Item{mappertest.Details("1", anID, "")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.service.ExpandLookups(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lookups, err := client.Lookups(t.Context(), anID, 10)
+	if err != nil || len(lookups) != 1 || lookups[0].PartnerName != "Ministry of Health Payments" {
+		t.Errorf("Lookups = %+v, %v", lookups, err)
+	}
+	if lookups, err := ministry.Lookups(t.Context(), anID, 10); err == nil {
+		t.Errorf("a partner read who looked up whom: %+v", lookups)
 	}
 }
 

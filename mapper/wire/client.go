@@ -91,6 +91,7 @@ type Answer struct {
 	Fault   *Fault // the message was rejected
 	Results []mapper.Result
 	Changes []mapper.Change // of a history
+	Lookups []mapper.Lookup
 }
 
 type answerBody struct {
@@ -108,6 +109,7 @@ type answerBody struct {
 		Unlink        []answerItem   `json:"unlink_response"`
 		Resolve       []answerItem   `json:"resolve_response"`
 		History       []answerChange `json:"history_response"`
+		Lookups       []answerLookup `json:"lookups_response"`
 	} `json:"message"`
 }
 
@@ -167,8 +169,12 @@ func ParseAnswer(call *Call, body []byte) (*Answer, error) {
 	if a.Header.Status != string(mapper.Succeeded) {
 		return &Answer{Fault: &Fault{a.Header.ReasonCode, a.Header.ReasonMessage}}, nil
 	}
-	if call.Action == History {
+	switch call.Action {
+	case History:
 		return &Answer{Changes: changesOf(a.Message.History)}, nil
+	case Lookups:
+		lookups, err := lookupsOf(a.Message.Lookups)
+		return &Answer{Lookups: lookups}, err
 	}
 	items := map[mapper.Action][]answerItem{
 		mapper.Link: a.Message.Link, mapper.Update: a.Message.Update, mapper.Unlink: a.Message.Unlink, mapper.Resolve: a.Message.Resolve,

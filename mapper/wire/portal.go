@@ -9,11 +9,14 @@ import (
 )
 
 // The portal is a partner like any other, but the one whose pages also show when a link was changed and by whom. What
-// only its calls and its answers carry is in a member of its own of each item, portal, and its one additional action is
-// History. Whose calls those are is for the mapper to say: it listens to that member from the portal only.
+// only its calls and its answers carry is in a member of its own of each item, portal, and it has actions that nobody else
+// has. Whose calls those are is for the mapper to say: it listens to that member from the portal only.
 
-// History is the action that asks for the changes of the link of the message's one item.
-const History mapper.Action = "history"
+// What the portal alone may ask about the person of the message's one item.
+const (
+	History mapper.Action = "history" // the changes of their link
+	Lookups mapper.Action = "lookups" // who saw the details of their account
+)
 
 // portalMember is added to the portal's items.
 type portalMember struct {

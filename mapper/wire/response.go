@@ -20,6 +20,7 @@ type Response struct {
 	At            time.Time
 	Portal        bool            // the caller is the portal, whose pages show more
 	Changes       []mapper.Change // the answer to History
+	Lookups       []mapper.Lookup // the answer to Lookups
 }
 
 // timeForm is RFC 3339 with milliseconds.
@@ -57,6 +58,7 @@ func (r *Response) Append(b []byte) []byte {
 		b = r.appendResult(b, &r.Results[i], at)
 	}
 	b = appendChanges(b, r.Changes)
+	b = appendLookups(b, r.Lookups)
 	return append(b, `]}}`...)
 }
 

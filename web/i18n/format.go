@@ -21,6 +21,11 @@ func Date(ctx context.Context, t time.Time) string {
 	return T(ctx, key, "day", t.Day(), "month", month, "year", t.Year())
 }
 
+// Month writes a month of a year: November 2026.
+func Month(ctx context.Context, t time.Time) string {
+	return T(ctx, "date.month_year", "month", T(ctx, "date.month."+strconv.Itoa(int(t.Month()))), "year", t.Year())
+}
+
 // DateTime writes a day and the time of day: 24 November 2026, 14:05.
 func DateTime(ctx context.Context, t time.Time) string {
 	return T(ctx, "date.day_time", "day", Date(ctx, t), "time", clock(ctx, t))
