@@ -13,6 +13,9 @@ const (
 	isolateEnd   = "\u2069"
 )
 
+// marks are characters without a shape, each of a direction.
+var marks = map[string]string{"ltr": "\u200e", "rtl": "\u200f"}
+
 // isolate sets a value apart if it would change its order, or that of the words around it, in the language's direction:
 // a name of the other direction, or digits with signs between them, such as a phone number.
 func isolate(ctx context.Context, value string) string {
@@ -36,4 +39,13 @@ func isolate(ctx context.Context, value string) string {
 		return isolateBegin + value + isolateEnd
 	}
 	return value
+}
+
+// led makes a text that begins with a value set apart begin with its own direction: elements that find theirs by the first
+// letter (bdi, dir=auto) look into what is set apart as well.
+func led(ctx context.Context, text string) string {
+	if strings.HasPrefix(text, isolateBegin) {
+		return marks[Direction(ctx)] + text
+	}
+	return text
 }

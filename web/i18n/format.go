@@ -49,5 +49,5 @@ func List(ctx context.Context, names []string) string {
 	for i, name := range names {
 		apart[i] = isolate(ctx, name)
 	}
-	return strings.Join(apart, T(ctx, "list.separator"))
+	return led(ctx, strings.Join(apart, T(ctx, "list.separator")))
 }

@@ -159,5 +159,5 @@ func T(ctx context.Context, key string, args ...any) string {
 	if text == "" {
 		return key
 	}
-	return text
+	return led(ctx, text)
 }

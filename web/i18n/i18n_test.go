@@ -62,7 +62,7 @@ func TestDatesAndNumbers(t *testing.T) {
 		{"en", "4 November 2026, 09:05", "1 January 2026, 14:30", "1,180,000", "A, B"},
 		{"fr", "4 novembre 2026 à 09 h 05", "1er janvier 2026 à 14 h 30", "1 180 000", "A, B"},
 		{"tl", "Nobyembre 4, 2026, 9:05 AM", "Enero 1, 2026, 2:30 PM", "1,180,000", "A, B"},
-		{"ar", "4 نوفمبر 2026، 9:05 ص", "1 يناير 2026، 2:30 م", "1,180,000", "\u2068A\u2069، \u2068B\u2069"},
+		{"ar", "4 نوفمبر 2026، 9:05 ص", "1 يناير 2026، 2:30 م", "1,180,000", "\u200f\u2068A\u2069، \u2068B\u2069"},
 	} {
 		if !i18n.Has(test.lang) {
 			continue
@@ -106,6 +106,20 @@ func TestValuesAreSetApart(t *testing.T) {
 		text, frame := i18n.T(ctx, "home.continue", "provider", test.value), i18n.T(ctx, "home.continue", "provider", "")
 		if got := strings.TrimPrefix(text, frame); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// A text that begins with such a value still shows its own direction to elements that look at the first letter.
+func TestTextsLeadInTheirDirection(t *testing.T) {
+	for _, choice := range i18n.Languages() {
+		value, mark := "بنك مصر", "\u200e"
+		if choice.Direction == "rtl" {
+			value, mark = "Rural Bank", "\u200f"
+		}
+		ctx := i18n.With(t.Context(), choice.Code)
+		if got := i18n.T(ctx, "account.branch", "branch", value, "town", value); !strings.HasPrefix(got, mark+"\u2068"+value+"\u2069") {
+			t.Errorf("%s: %q", choice.Code, got)
 		}
 	}
 }
