@@ -49,7 +49,7 @@ func (l *Login) sessionNotice(r *http.Request, user web.User, end web.SessionEnd
 	if user.Audience == web.Staff && !isAdminPath(back) {
 		notice.EndedHref = endedAddress(adminPath) // shows the way in for staff
 	}
-	at := end.Idle.In(l.location()).Format("15:04")
+	at := i18n.Time(ctx, end.Idle.In(l.location()))
 	if notice.IsLast {
 		notice.Note = i18n.T(ctx, "session.note_last", "time", at)
 	} else {

@@ -28,11 +28,11 @@ func Month(ctx context.Context, t time.Time) string {
 
 // DateTime writes a day and the time of day: 24 November 2026, 14:05.
 func DateTime(ctx context.Context, t time.Time) string {
-	return T(ctx, "date.day_time", "day", Date(ctx, t), "time", clock(ctx, t))
+	return T(ctx, "date.day_time", "day", Date(ctx, t), "time", Time(ctx, t))
 }
 
-// clock writes the time of day by 24 or 12 hours. The catalogue has it in the form that the time package reads.
-func clock(ctx context.Context, t time.Time) string {
+// Time writes the time of day by 24 or 12 hours. The catalogue has it in the form that the time package reads.
+func Time(ctx context.Context, t time.Time) string {
 	text, half := t.Format(T(ctx, "date.clock")), t.Format("PM")
 	return strings.Replace(text, half, T(ctx, "date."+strings.ToLower(half)), 1)
 }
