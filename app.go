@@ -29,6 +29,7 @@ const (
 	lastCallsTimeout = 10 * time.Second
 	quotaInterval    = 500 * time.Millisecond
 	lookupsInterval  = 10 * time.Second
+	searchInterval   = 2 * time.Second
 )
 
 // app is one running registry. The end-to-end tests build the same one as serve does.
@@ -247,6 +248,12 @@ func (a *app) run(ctx context.Context) error {
 	background.Go(func() { a.every(ctx, callsInterval, "count calls", a.calls.Flush) })
 	background.Go(func() { a.every(ctx, lookupsInterval, "look-ups", a.service.ExpandLookups) })
 	background.Go(func() { a.every(ctx, headInterval, "audit log", a.noteHead) })
+	background.Go(func() {
+		if err := a.directory.Refresh(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("directory", "error", err)
+		}
+		a.every(ctx, searchInterval, "directory", a.directory.Refresh)
+	})
 	background.Go(func() { a.refusals.Run(ctx) })
 	if a.notices != nil {
 		background.Go(func() { a.notices.Run(ctx) })

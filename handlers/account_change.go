@@ -147,7 +147,11 @@ func (p *Portal) askBranch(c *gin.Context) error {
 	if _, ok := p.draft(c, mapper.Bank); !ok {
 		return nil
 	}
-	view, err := p.bankView(c, c.Query("q"), "")
+	search, err := p.readSearch(c)
+	if err != nil {
+		return err
+	}
+	view, err := p.bankView(c, search, "")
 	if err != nil {
 		return err
 	}
@@ -165,7 +169,7 @@ func (p *Portal) chooseBranch(c *gin.Context) error {
 	dfsp, code, _ := strings.Cut(c.PostForm("branch"), ":")
 	branch, err := p.Directory.Branch(ctx, dfsp, code)
 	if errors.Is(err, mapper.ErrNotFound) {
-		view, err := p.bankView(c, "", i18n.T(ctx, "bank.missing"))
+		view, err := p.bankView(c, branchSearch{page: 1}, i18n.T(ctx, "bank.missing"))
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"spar/mapper"
+	"spar/mapper/mappertest"
 	"spar/templates"
 	"spar/web"
 	"spar/web/i18n"
@@ -127,13 +128,15 @@ func TestSearch(t *testing.T) {
 	p := newPortal(t)
 	b := p.begun(t, "bank", "/account/change/bank", "", "")
 	for _, test := range []struct{ query, heading, first string }{
-		{"green", "2 branches found", "Green Valley Bank Harbour Port Marisol · code 002"},
-		{"  SQUARE kitemba ", "1 branch found", "Green Valley Bank Market Square Kitemba · code 001"},
+		{"green", "2 branches found", "Green Valley Bank Harbour Port Marisol Code 002"},
+		{"  SQUARE kitemba ", "1 branch found", "Green Valley Bank Market Square Kitemba Code 001"},
 		{"closed", "No branch found", ""},
 		{"old mill", "No branch found", ""},
 		{"%", "No branch found", ""},
 		{`"><script>`, "No branch found", ""},
-		{"", "", ""},
+		{"", "2 branches found", "Green Valley Bank Harbour Port Marisol Code 002"},
+		{"habour gren", "1 branch found", "Green Valley Bank Harbour Port Marisol Code 002"},
+		{"green kitemba nowhere", "No branch fits all you typed. These come nearest", "Green Valley Bank Market Square Kitemba Code 001"},
 	} {
 		q := "?q=" + url.QueryEscape(test.query)
 		fragment := b.htmx().get("/directory/search" + q)
@@ -269,4 +272,61 @@ func TestErrorPages(t *testing.T) {
 	b.send(http.MethodDelete, "/account", nil).shows(http.StatusForbidden, "We could not accept that")
 	token, _ := b.get("/account").Find("[name=" + templates.FormTokenField + "]").Attr("value")
 	b.send(http.MethodPost, "/account/history", url.Values{templates.FormTokenField: {token}}).shows(http.StatusMethodNotAllowed, "This page cannot be used like that")
+}
+
+// In a directory of real size a person is led to the bank, then to the town, then through pages of branches. Every page
+// stays light, and without scripts the way is the same.
+func TestSearchLargeDirectory(t *testing.T) {
+	p := newPortal(t)
+	providers, branches := mappertest.IFSC(4000)
+	if err := p.directory.Load(t.Context(), providers, branches); err != nil {
+		t.Fatal(err)
+	}
+	b := p.begun(t, "bank", "/account/change/bank", "", "")
+	follow := func(s *screen, selector string) *screen {
+		t.Helper()
+		href, ok := s.Find(selector).First().Attr("href")
+		if !ok {
+			t.Fatalf("%s has no %s: %s", s.path, selector, s.text("main"))
+		}
+		next := b.get(strings.TrimSuffix(href, "#results"))
+		if next.status != http.StatusOK || len(next.body) > 15_000 {
+			t.Errorf("%s: status %d, %d bytes", href, next.status, len(next.body))
+		}
+		t.Logf("%s: %d bytes", href, len(next.body))
+		return next
+	}
+	s := b.get("/account/change/bank").has("#narrow-title", "Choose your bank")
+	if n := s.Find("#results .narrow").Length(); n != 12 || s.Find("#results button").Length() > 0 {
+		t.Errorf("at first %d banks are offered, beside %d branches", n, s.Find("#results button").Length())
+	}
+	s = b.get("/account/change/bank?q=state+bnak+of+india").has("#narrow-title", "Choose your bank")
+	if got := s.Find("#results .narrow .pick-name").First().Text(); got != "State Bank of India" || s.Find("#results button").Length() > 0 {
+		t.Errorf("offered first: %q, beside %d branches", got, s.Find("#results button").Length())
+	}
+	s = follow(s, "#results .narrow").has(".chosen strong", "State Bank of India").has("#narrow-title", "Choose your town")
+	inBank := s.path
+	s = follow(s, "#results .narrow")
+	town := s.text(".chosen:nth-of-type(2) strong")
+	if s.Find("#narrow-title").Length() > 0 || !strings.Contains(firstFound(s), town) {
+		t.Errorf("in %s: %s", town, firstFound(s))
+	}
+	s = follow(b.get(inBank+"&q=road"), ".pager [rel=next]")
+	if got := s.text(".pager .quiet"); !strings.HasPrefix(got, "11 to 20 of ") || s.Find("#results button").Length() != 10 || s.Find(".pager [rel=prev]").Length() != 1 {
+		t.Errorf("the second page shows %s", got)
+	}
+	follow(s, ".pager [rel=prev]").has(".chosen strong", "State Bank of India")
+
+	fragment := b.htmx().get("/directory/search?q=sbi+mumbai&bank=SBIN")
+	if got := fragment.header.Get("Hx-Replace-Url"); got != "/account/change/bank?bank=SBIN&q=sbi+mumbai" {
+		t.Errorf("the address becomes %q", got)
+	}
+	if got := fragment.text("[data-announce]"); !strings.HasSuffix(got, " branches found") {
+		t.Errorf("announced %q", got)
+	}
+	for _, hostile := range []string{"bank=NONE", "bank=SBIN&town=nowhere", "page=-1", "page=99999999999999999999", "q=road&page=50", "bank=%00&q=%ff", "town=x"} {
+		if s := b.get("/account/change/bank?" + hostile); s.status != http.StatusOK {
+			t.Errorf("%s: status %d", hostile, s.status)
+		}
+	}
 }

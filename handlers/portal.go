@@ -53,7 +53,7 @@ type Directory interface {
 	Providers(ctx context.Context, kind mapper.Kind) ([]mapper.DFSP, error)
 	Provider(ctx context.Context, code string) (mapper.DFSP, error)
 	Branch(ctx context.Context, dfsp, code string) (mapper.Branch, error)
-	SearchBranches(ctx context.Context, text string, limit int) ([]mapper.Branch, error)
+	Search(ctx context.Context, search mapper.Search) (mapper.Found, error)
 }
 
 // Strategies makes financial addresses, by the strategy of their provider, and takes them apart.

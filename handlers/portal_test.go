@@ -42,14 +42,15 @@ var (
 // portal is the whole portal on a database of its own, behind a real HTTP server. Only the way through the login provider
 // is cut short: POST /test/sign-in gives the browser's session a user.
 type portal struct {
-	service  *mapper.Service
-	register *keymgr.Register
-	server   *httptest.Server
-	engine   *gin.Engine
-	log      bytes.Buffer
-	mu       sync.Mutex
-	offset   time.Duration
-	signIn   web.User
+	service   *mapper.Service
+	directory *mapper.Directory
+	register  *keymgr.Register
+	server    *httptest.Server
+	engine    *gin.Engine
+	log       bytes.Buffer
+	mu        sync.Mutex
+	offset    time.Duration
+	signIn    web.User
 }
 
 func (p *portal) now() time.Time {
@@ -81,6 +82,7 @@ func newPortal(t *testing.T) *portal {
 		t.Fatal(err)
 	}
 	directory, strategies := mapper.NewDirectory(db, p.now), mapper.NewStrategies(db, p.now)
+	p.directory = directory
 	if err := directory.Load(t.Context(), testProviders, testBranches); err != nil {
 		t.Fatal(err)
 	}

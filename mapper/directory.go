@@ -1,7 +1,6 @@
 package mapper
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -12,13 +11,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"github.com/jmoiron/sqlx"
-	"golang.org/x/text/runes"
-	"golang.org/x/text/transform"
-	"golang.org/x/text/unicode/norm"
 
+	"spar/mapper/finder"
 	"spar/migrations"
 )
 
@@ -48,9 +44,12 @@ var ErrNotFound = errors.New("not in the directory")
 
 // Directory lists the banks, branches and wallet providers that the portal offers and that name an account's provider.
 type Directory struct {
-	db    *sqlx.DB
-	now   func() time.Time
-	names atomic.Pointer[providerNames]
+	db       *sqlx.DB
+	now      func() time.Time
+	names    atomic.Pointer[providerNames]
+	searched atomic.Pointer[searchIndex]
+	changed  atomic.Bool   // by this process, since searched was built
+	building chan struct{} // has room for who builds
 }
 
 // providerNames are the providers by folded code: the only part of the directory that every details answer needs.
@@ -60,7 +59,9 @@ type providerNames struct {
 }
 
 // NewDirectory reads and writes the directory of db.
-func NewDirectory(db *sqlx.DB, now func() time.Time) *Directory { return &Directory{db: db, now: now} }
+func NewDirectory(db *sqlx.DB, now func() time.Time) *Directory {
+	return &Directory{db: db, now: now, building: make(chan struct{}, 1)}
+}
 
 // Providers returns the active providers of a kind by name.
 func (d *Directory) Providers(ctx context.Context, kind Kind) ([]DFSP, error) {
@@ -124,68 +125,37 @@ func (d *Directory) Branch(ctx context.Context, dfsp, code string) (Branch, erro
 	return found, nil
 }
 
-// SearchBranches finds active branches whose bank, name, code or town contain every word of text, whatever its case and
-// accents. It returns at most limit of them, ordered by bank and branch; none for a text without a letter or digit.
-func (d *Directory) SearchBranches(ctx context.Context, text string, limit int) ([]Branch, error) {
-	list := []Branch{}
-	words := strings.Fields(searchable(text))
-	if len(words) == 0 {
-		return list, nil
-	}
-	for b, err := range d.Branches(ctx, "") {
-		if err != nil {
-			return nil, err
-		}
-		searched := searchable(b.DFSPName, b.Name, b.Code, b.Town, b.Area, b.Address)
-		bank, err := d.Provider(ctx, b.DFSP)
-		if b.Active && bank.Active && err == nil && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(searched, word) }) {
-			list = append(list, b)
-		}
-	}
-	slices.SortFunc(list, func(a, b Branch) int {
-		return cmp.Or(cmp.Compare(a.DFSPName, b.DFSPName), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Code, b.Code))
-	})
-	return list[:min(limit, len(list))], nil
-}
-
-// Branches goes through the branches of a bank, or of all banks where dfsp is empty, closed ones too. Nothing else should
-// be asked of a database with one connection meanwhile.
-func (d *Directory) Branches(ctx context.Context, dfsp string) iter.Seq2[Branch, error] {
+// every goes through all branches by their codes, closed ones too. No statement runs while one is used: a database gives a
+// statement only so much time.
+func (d *Directory) every(ctx context.Context) iter.Seq2[Branch, error] {
+	query := d.db.Rebind(selectBranches + `
+		WHERE (b.dfsp_code, b.code) > (?, ?)
+		ORDER BY b.dfsp_code, b.code
+		LIMIT ?`)
 	return func(yield func(Branch, error) bool) {
-		rows, err := d.db.QueryxContext(ctx, d.db.Rebind(selectBranches+`
-		WHERE b.dfsp_code = ? OR ? = ''
-		ORDER BY b.dfsp_code, b.code`), strings.ToUpper(dfsp), dfsp)
-		if err != nil {
-			yield(Branch{}, fmt.Errorf("read branches: %w", err))
-			return
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var b Branch
-			if err = rows.StructScan(&b); err != nil || !yield(b, nil) {
-				break
+		last := Branch{}
+		for {
+			var list []Branch
+			if err := d.db.SelectContext(ctx, &list, query, last.DFSP, last.Code, branchesAtOnce); err != nil {
+				yield(Branch{}, fmt.Errorf("read branches: %w", err))
+				return
 			}
-		}
-		if err = errors.Join(err, rows.Err()); err != nil {
-			yield(Branch{}, fmt.Errorf("read branches: %w", err))
+			for _, b := range list {
+				if !yield(b, nil) {
+					return
+				}
+			}
+			if len(list) < branchesAtOnce {
+				return
+			}
+			last = list[len(list)-1]
 		}
 	}
 }
 
-// searchable folds a text for searching: lower case, no accents, and a space for whatever is not a letter or digit, which
-// also leaves no wildcard of LIKE.
+// searchable folds texts for searching, as [finder.Words] does.
 func searchable(texts ...string) string {
-	noAccents := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
-	folded, _, err := transform.String(noAccents, strings.ToLower(strings.Join(texts, " ")))
-	if err != nil {
-		folded = strings.ToLower(strings.Join(texts, " "))
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return r
-		}
-		return ' '
-	}, folded)
+	return strings.Join(finder.Words(strings.Join(texts, " ")), " ")
 }
 
 // Load adds providers and branches, replacing those with the same code. Codes are kept in upper case. What is to be taken
@@ -200,8 +170,14 @@ func (d *Directory) Load(ctx context.Context, providers []DFSP, branches []Branc
 		}
 		return d.loadBranches(ctx, tx, branches)
 	})
-	d.names.Store(nil)
+	d.notice()
 	return err
+}
+
+// notice makes this process see a change of its own at once.
+func (d *Directory) notice() {
+	d.names.Store(nil)
+	d.changed.Store(true)
 }
 
 // changing is called first in a transaction that changes providers or branches: such changes come one after another, and

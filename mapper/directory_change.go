@@ -179,7 +179,7 @@ func (a *DirectoryAdmin) change(ctx context.Context, do func(tx *sqlx.Tx) error)
 
 // forgetCached makes this process see the change at once.
 func (a *DirectoryAdmin) forgetCached() {
-	a.directory.names.Store(nil)
+	a.directory.notice()
 	a.strategies.cached.Store(nil)
 }
 

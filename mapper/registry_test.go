@@ -283,9 +283,9 @@ func TestDirectory(t *testing.T) {
 		if err != nil || len(banks) != 2 || banks[0].Name != "Bank 100%" {
 			t.Errorf("Providers = %v, %v", banks, err)
 		}
-		for text, want := range map[string]int{"credit": 2, "ELAN march": 1, "rivermouth": 2, "01": 2, "100%": 1, "%": 0, "_": 0, "": 0, "closed": 0, "seaholm elan": 1, "nowhere": 0} {
-			if found, err := d.SearchBranches(t.Context(), text, 10); err != nil || len(found) != want {
-				t.Errorf("SearchBranches(%q) = %v, %v; want %d", text, found, err, want)
+		for text, want := range map[string]int{"credit": 2, "ELAN march": 1, "rivermouth": 2, "01": 2, "100%": 1, "%": 0, "_": 0, "": 3, "closed": 0, "seaholm elan": 1, "nowhere": 0} {
+			if found, err := d.Search(t.Context(), mapper.Search{Text: text, Limit: 10}); err != nil || found.Total != want || len(found.Branches) != want {
+				t.Errorf("Search(%q) = %+v, %v; want %d", text, found, err, want)
 			}
 		}
 		if b, err := d.Branch(t.Context(), "b1", "02"); err != nil || b.Town != "Seaholm" || b.DFSPName != "Crédit Élan" {

@@ -137,26 +137,63 @@ type KindView struct {
 
 // BranchChoice is one branch found.
 type BranchChoice struct {
-	Value  string
-	Bank   string
-	Branch string
-	Place  string
+	Value   string
+	Bank    string
+	Branch  string
+	Place   string
+	Code    string
+	Address string
 }
 
-// BranchResults is what a search found. Heading is empty before anything was searched.
+// NarrowLink leads to the branches of one bank, or in one town.
+type NarrowLink struct {
+	Name  string
+	Count string
+	Href  string
+}
+
+// Narrow offers to choose a bank or a town first.
+type Narrow struct {
+	Heading string
+	Links   []NarrowLink
+}
+
+// ResultPages leads through what was found, of several pages. Position is empty if there is one page only.
+type ResultPages struct {
+	Position     string
+	PreviousHref string
+	NextHref     string
+}
+
+// BranchResults is what a search found.
 type BranchResults struct {
-	FormToken string
-	Heading   string
-	Advice    string
-	Choices   []BranchChoice
+	FormToken    string
+	Announcement string // said by screen readers while the person types
+	Heading      string // empty: nothing is listed yet
+	Advice       string
+	Narrow       Narrow
+	Choices      []BranchChoice
+	Pages        ResultPages
+}
+
+// Chosen is something that was chosen before, and can be changed.
+type Chosen struct {
+	Key        string
+	Value      string
+	ChangeHref string
+	ChangeWhat string // said by screen readers after "change"
 }
 
 // BankView asks which branch.
 type BankView struct {
 	Page
-	Query   string
-	Problem string
-	Results BranchResults
+	Query    string
+	Problem  string
+	Hint     string
+	BankCode string // that was chosen
+	Town     string
+	Chosen   []Chosen
+	Results  BranchResults
 }
 
 // ProviderChoice is one wallet provider.
