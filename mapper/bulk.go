@@ -279,13 +279,17 @@ func (s *Service) importOnce(ctx context.Context, i Import, chunk int, by audit.
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	added, replaced, err := s.importRows(ctx, tx, i, candidates, outcomes)
+	stopped := newBatch(i.actor(chunk), s.now().UTC())
+	added, replaced, err := s.importRows(ctx, tx, i, stopped, candidates, outcomes)
 	if err != nil || i.DryRun {
 		return err
 	}
 	counts := CountOutcomes(outcomes)
 	counts.Refused += leftOut
 	if err := markChunk(ctx, tx, i.ID, chunk, counts); err != nil {
+		return err
+	}
+	if err := s.store(ctx, tx, stopped); err != nil {
 		return err
 	}
 	if err := storeLinks(ctx, conn, tx, s.db, added); err != nil {
@@ -296,13 +300,12 @@ func (s *Service) importOnce(ctx context.Context, i Import, chunk int, by audit.
 			return err
 		}
 	}
-	changes := slices.Concat(added, replaced)
-	actor := i.actor(chunk)
-	if err := storeHistory(ctx, conn, tx, s.db, actor, s.now().UTC(), changes); err != nil {
+	changes := slices.Concat(stopped.changes, added, replaced)
+	if err := storeHistory(ctx, conn, tx, s.db, stopped.by, s.now().UTC(), changes); err != nil {
 		return err
 	}
 	if len(changes) > 0 {
-		event := batchEvent(actor, Link, len(outcomes), changes)
+		event := batchEvent(stopped.by, Link, len(outcomes), changes)
 		event.Actor = by
 		if err := s.trail.Write(ctx, tx, event); err != nil {
 			return err
@@ -325,8 +328,9 @@ func (i Import) actor(chunk int) Actor {
 
 func (i Import) reference(chunkPlace int) string { return "row-" + strconv.Itoa(chunkPlace+1) }
 
-// importRows compares the candidates with the links there are, and makes the rows to be added and replaced.
-func (s *Service) importRows(ctx context.Context, tx *sqlx.Tx, i Import, candidates []candidate, outcomes []Outcome) (added, replaced []change, err error) {
+// importRows compares the candidates with the links there are, and makes the rows to be added and replaced. The list is newer
+// than what is held of them: that is stopped.
+func (s *Service) importRows(ctx context.Context, tx *sqlx.Tx, i Import, stopped *batch, candidates []candidate, outcomes []Outcome) (added, replaced []change, err error) {
 	ids := make([]key, len(candidates))
 	for n, c := range candidates {
 		ids[n] = c.id
@@ -334,6 +338,11 @@ func (s *Service) importRows(ctx context.Context, tx *sqlx.Tx, i Import, candida
 	current, err := readByID(ctx, tx, s.db, distinct(ids), false, i.Replace && !i.DryRun)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !i.DryRun {
+		if stopped.held, err = s.lockHeld(ctx, tx, distinct(ids)); err != nil {
+			return nil, nil, err
+		}
 	}
 	at := s.now().UTC().Truncate(time.Millisecond)
 	for _, c := range candidates {
@@ -352,6 +361,9 @@ func (s *Service) importRows(ctx context.Context, tx *sqlx.Tx, i Import, candida
 		}
 		if i.DryRun {
 			continue
+		}
+		if err := s.cancel(stopped, c.id); err != nil {
+			return nil, nil, err
 		}
 		if !linked {
 			before.linkedAt = at.UnixMilli()

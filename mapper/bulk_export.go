@@ -34,7 +34,7 @@ func (s *Service) Export(ctx context.Context, by audit.Actor) iter.Seq2[Exported
 		after := []byte{}
 		for {
 			page, err := readLinks(ctx, s.db, s.db.Rebind(`
-				SELECT id_hash, fa_hash, dfsp_code, kind, status, version, sealed, linked_at, changed_at
+				SELECT id_hash, fa_hash, dfsp_code, kind, status, version, sealed, linked_at, changed_at, held_until
 				FROM links
 				WHERE id_hash > ?
 				ORDER BY id_hash

@@ -279,13 +279,13 @@ func number(b bool) int64 {
 	return 0
 }
 
-// transact runs f in one transaction, and again when the database resolved a deadlock against it: f must not change
+// transact runs f in one transaction, and again when the database resolved a deadlock against it or another was faster: f must not change
 // anything outside the transaction that a second run would not set again.
 func transact(ctx context.Context, db *sqlx.DB, f func(tx *sqlx.Tx) error) error {
 	const attempts = 5
 	for attempt := 1; ; attempt++ {
 		err := transactOnce(ctx, db, f)
-		if err == nil || attempt == attempts || !migrations.IsRetryable(err) {
+		if err == nil || attempt == attempts || !migrations.IsRetryable(err) && !errors.Is(err, errRaced) {
 			return err
 		}
 	}

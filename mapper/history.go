@@ -27,12 +27,14 @@ func (s *Service) History(ctx context.Context, id ID, limit int) ([]Change, erro
 		Partner         string  `db:"partner"`
 		ByBeneficiary   bool    `db:"by_beneficiary"`
 		Sealed          []byte  `db:"sealed"`
+		AskedAt         int64   `db:"asked_at"`
+		DueAt           int64   `db:"due_at"`
 		ConsentText     *string `db:"consent_text"`
 		ConsentVersion  *string `db:"consent_version"`
 		ConsentLanguage *string `db:"consent_language"`
 	}
 	err = s.db.SelectContext(ctx, &rows, s.db.Rebind(`
-		SELECT h.change_id, h.action, h.version, h.changed_at, h.partner, h.by_beneficiary, h.sealed,
+		SELECT h.change_id, h.action, h.version, h.changed_at, h.partner, h.by_beneficiary, h.sealed, h.asked_at, h.due_at,
 		       c.text AS consent_text, c.version AS consent_version, c.language AS consent_language
 		FROM link_history h
 		LEFT JOIN consent_texts c ON c.consent_hash = h.consent_hash
@@ -44,11 +46,16 @@ func (s *Service) History(ctx context.Context, id ID, limit int) ([]Change, erro
 	}
 	changes := make([]Change, 0, len(rows))
 	for _, row := range rows {
-		r, err := s.sealer.open(row.Sealed, hash, row.Version)
+		changeID, err := uuid.FromBytes(row.ChangeID)
 		if err != nil {
 			return nil, fmt.Errorf("read history: %w", err)
 		}
-		changeID, err := uuid.FromBytes(row.ChangeID)
+		var r record
+		if action := Action(row.Action); action == Hold || action == Cancel {
+			r, err = s.sealer.openHeld(row.Sealed, hash, changeID, row.DueAt)
+		} else {
+			r, err = s.sealer.open(row.Sealed, hash, row.Version)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read history: %w", err)
 		}
@@ -58,6 +65,9 @@ func (s *Service) History(ctx context.Context, id ID, limit int) ([]Change, erro
 		}
 		if row.ConsentText != nil {
 			change.Consent = &Consent{Text: *row.ConsentText, Version: *row.ConsentVersion, Language: *row.ConsentLanguage}
+		}
+		if row.AskedAt > 0 {
+			change.AskedAt, change.EffectiveAt = time.UnixMilli(row.AskedAt).UTC(), time.UnixMilli(row.DueAt).UTC()
 		}
 		changes = append(changes, change)
 	}

@@ -97,7 +97,7 @@ func (i Item) checkPerson(action Action) *refusal {
 	case i.Phone.Invalid || i.Phone.Value != "" && !phoneForm.MatchString(i.Phone.Value):
 		return &refusal{codes[1], "phone_number must be in E.164 or RFC 3966 form, such as +15550100123"}
 	case i.InfoInvalid || !infoAllowed(i.AdditionalInfo):
-		return &refusal{codes[2], fmt.Sprintf("additional_info must be a list of at most %d name/value pairs, of at most %d bytes in all", maxInfoPairs, maxInfoBytes)}
+		return &refusal{codes[2], fmt.Sprintf("additional_info must be a list of at most %d name/value pairs, of at most %d bytes in all, none of them named %s", maxInfoPairs, maxInfoBytes, PendingChange)}
 	case i.Locale.Invalid || i.Locale.Value != "" && !localeForm.MatchString(i.Locale.Value):
 		return &refusal{codes[2], "locale must be a language code, such as eng"}
 	case i.Email.Invalid || i.Email.Value != "" && (len(i.Email.Value) > maxEmailLength || !emailForm.MatchString(i.Email.Value)):
@@ -124,7 +124,7 @@ func infoAllowed(info []Attribute) bool {
 	size := 0
 	for _, a := range info {
 		size += len(a.Name) + len(a.Value)
-		if a.Name == "" || hasControl(a.Name) || len(a.Value) == 0 || a.Value[0] == '[' || a.Value[0] == 'n' || !json.Valid(a.Value) {
+		if a.Name == "" || a.Name == PendingChange || hasControl(a.Name) || len(a.Value) == 0 || a.Value[0] == '[' || a.Value[0] == 'n' || !json.Valid(a.Value) {
 			return false
 		}
 	}

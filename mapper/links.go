@@ -21,18 +21,22 @@ type linkRow struct {
 	sealed    []byte
 	linkedAt  int64
 	changedAt int64
+	heldUntil int64 // of a change that waits; 0: none does. Written by [markHeld] alone
 }
 
-// state names the state that a link is in, or that there is none. It changes with every change.
+// state names the state that a link is in, or that there is none, and which change of it waits. It changes with every change.
 func (r linkRow) state(linked bool) string {
-	switch {
-	case !linked:
-		return "none"
-	case !r.active:
-		return fmt.Sprintf("%d-%d-inactive", r.version, r.changedAt)
-	default:
-		return fmt.Sprintf("%d-%d", r.version, r.changedAt)
+	state := "none"
+	if linked {
+		state = fmt.Sprintf("%d-%d", r.version, r.changedAt)
+		if !r.active {
+			state += "-inactive"
+		}
 	}
+	if r.heldUntil > 0 {
+		state += fmt.Sprintf("-held-%d", r.heldUntil)
+	}
+	return state
 }
 
 const (
@@ -44,10 +48,7 @@ const (
 // are until the transaction ends; they are locked in the order of their keys, so that batches cannot deadlock.
 func readByID(ctx context.Context, q sqlx.ExtContext, db *sqlx.DB, ids []key, sealed bool, lock bool) (map[key]linkRow, error) {
 	condition, arg := keysIn(db, "id_hash", slices2D(ids))
-	query := `
-		SELECT id_hash, fa_hash, dfsp_code, kind, status, version, ` + sealedColumn(sealed) + `, linked_at, changed_at
-		FROM links
-		WHERE ` + condition
+	query := selectLinks(sealed) + ` WHERE ` + condition
 	if lock {
 		query += forUpdate(db)
 	}
@@ -67,9 +68,9 @@ func readByID(ctx context.Context, q sqlx.ExtContext, db *sqlx.DB, ids []key, se
 func readByFA(ctx context.Context, db *sqlx.DB, fas []key, sealed bool) (map[key]linkRow, error) {
 	condition, arg := keysIn(db, "fa_hash", slices2D(fas))
 	query := `
-		SELECT id_hash, fa_hash, dfsp_code, kind, status, version, sealed, linked_at, changed_at
+		SELECT id_hash, fa_hash, dfsp_code, kind, status, version, sealed, linked_at, changed_at, held_until
 		FROM (
-		    SELECT id_hash, fa_hash, dfsp_code, kind, status, version, ` + sealedColumn(sealed) + `, linked_at, changed_at,
+		    SELECT id_hash, fa_hash, dfsp_code, kind, status, version, ` + sealedColumn(sealed) + `, linked_at, changed_at, held_until,
 		           ROW_NUMBER() OVER (PARTITION BY fa_hash ORDER BY status, linked_at, id_hash) AS place
 		    FROM links
 		    WHERE ` + condition + `
@@ -84,6 +85,11 @@ func readByFA(ctx context.Context, db *sqlx.DB, fas []key, sealed bool) (map[key
 		byFA[row.fa] = row
 	}
 	return byFA, nil
+}
+
+// selectLinks is the beginning of a statement that [readLinks] reads.
+func selectLinks(sealed bool) string {
+	return `SELECT id_hash, fa_hash, dfsp_code, kind, status, version, ` + sealedColumn(sealed) + `, linked_at, changed_at, held_until FROM links`
 }
 
 func sealedColumn(wanted bool) string {
@@ -104,7 +110,7 @@ func readLinks(ctx context.Context, q sqlx.ExtContext, query string, args ...any
 	for rows.Next() {
 		var row linkRow
 		var kind, status string
-		if err := rows.Scan(&id, &fa, &row.dfsp, &kind, &status, &row.version, &row.sealed, &row.linkedAt, &row.changedAt); err != nil {
+		if err := rows.Scan(&id, &fa, &row.dfsp, &kind, &status, &row.version, &row.sealed, &row.linkedAt, &row.changedAt, &row.heldUntil); err != nil {
 			return nil, err
 		}
 		row.kind, row.active = Kind(kind), status == statusActive
@@ -177,7 +183,7 @@ func insertLinks(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, rows []linkRow) 
 	return keys, nil
 }
 
-// updateLinks replaces rows that the transaction has locked.
+// updateLinks replaces rows that the transaction has locked. What was held of them is no more.
 func updateLinks(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, rows []linkRow) error {
 	from, args, err := linkRows(rows).from(db, "r")
 	if err != nil {
@@ -186,7 +192,7 @@ func updateLinks(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, rows []linkRow) 
 	result, err := tx.ExecContext(ctx, db.Rebind(`
 		UPDATE links
 		SET fa_hash = r.fa_hash, dfsp_code = r.dfsp_code, kind = r.kind, status = r.status, version = r.version,
-		    sealed = r.sealed, changed_at = r.changed_at
+		    sealed = r.sealed, changed_at = r.changed_at, held_until = 0
 		FROM `+from+`
 		WHERE links.id_hash = r.id_hash`), args...)
 	return exactly(len(rows), "update", result, err)
@@ -214,6 +220,8 @@ type change struct {
 	changeID    uuid.UUID
 	action      Action
 	referenceID string
+	askedAt     int64 // of a change that is or was held; 0: it was not
+	dueAt       int64
 	row         linkRow
 	before      *linkRow // the row that this one replaces, with its sealed record; only where somebody is told of it
 	consent     *Consent
@@ -224,12 +232,12 @@ func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at t
 	n := len(changes)
 	changeIDs, ids, sealed, consents := make([][]byte, n), make([][]byte, n), make([][]byte, n), make([][]byte, n)
 	actions, references, dfsps, kinds := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	versions := make([]int64, n)
+	versions, asked, due := make([]int64, n), make([]int64, n), make([]int64, n)
 	for i := range changes {
 		c := &changes[i]
 		changeIDs[i], ids[i], sealed[i] = c.changeID[:], c.row.id[:], c.row.sealed
 		actions[i], references[i], dfsps[i], kinds[i] = string(c.action), c.referenceID, c.row.dfsp, string(c.row.kind)
-		versions[i] = c.row.version
+		versions[i], asked[i], due[i] = c.row.version, c.askedAt, c.dueAt
 		if consents[i] = []byte{}; c.consent != nil {
 			consents[i] = c.consent.hash()
 		}
@@ -237,6 +245,7 @@ func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at t
 	from, args, err := rowset{[]column{
 		bytesColumn("change_id", changeIDs), bytesColumn("id_hash", ids), textColumn("action", actions), intColumn("version", versions),
 		textColumn("reference_id", references), textColumn("dfsp_code", dfsps), textColumn("kind", kinds), bytesColumn("sealed", sealed), bytesColumn("consent_hash", consents),
+		intColumn("asked_at", asked), intColumn("due_at", due),
 	}}.from(db, "r")
 	if err != nil {
 		return err
@@ -244,9 +253,9 @@ func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at t
 	args = append([]any{at.UnixMilli(), by.Partner, by.ByBeneficiary, by.MessageID, by.TransactionID}, args...)
 	_, err = tx.ExecContext(ctx, db.Rebind(`
 		INSERT INTO link_history (change_id, id_hash, action, version, changed_at, partner, by_beneficiary, message_id,
-		    transaction_id, reference_id, dfsp_code, kind, sealed, consent_hash)
+		    transaction_id, reference_id, dfsp_code, kind, sealed, asked_at, due_at, consent_hash)
 		SELECT r.change_id, r.id_hash, r.action, r.version, CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BOOLEAN), CAST(? AS TEXT),
-		    CAST(? AS TEXT), r.reference_id, r.dfsp_code, r.kind, r.sealed, 
+		    CAST(? AS TEXT), r.reference_id, r.dfsp_code, r.kind, r.sealed, r.asked_at, r.due_at,
 		    CASE WHEN LENGTH(r.consent_hash) = 0 THEN NULL ELSE r.consent_hash END
 		FROM `+from), args...)
 	if err != nil {

@@ -29,7 +29,7 @@ type Actor struct {
 	RequestID     string // as in the log, for the audit event; may be empty
 }
 
-// Action is one of the four things a message can ask for.
+// Action is what a message can ask for, and what the history says was done.
 type Action string
 
 // The actions, named as in header.action and in the paths of the partner API.
@@ -38,6 +38,12 @@ const (
 	Update  Action = "update"
 	Unlink  Action = "unlink"
 	Resolve Action = "resolve"
+)
+
+// What else happens to a change of a link: it has to wait, or it is not made after all.
+const (
+	Hold   Action = "hold"
+	Cancel Action = "cancel"
 )
 
 // Text is a string member of an item as it arrived. A zero Text is an absent (or null) member.
@@ -105,6 +111,20 @@ type Result struct {
 	ChangedAt      time.Time        // when the link was last changed; zero if there is none. In process only
 	ChangeID       string           // reference number of the change just made. In process only
 	State          string           // names the state of the ID's link, for [Item.Base]; of a resolve only. In process only
+
+	// EffectiveAt is when a change counts that is held; zero: it counts now. In the answer to a resolve by the person it is
+	// when a change that they asked for now would count. In process only.
+	EffectiveAt time.Time
+	Held        *Held // what waits for its hold to end; only for resolve with details by the person. In process only
+}
+
+// Held is a change that waits until its hold ends.
+type Held struct {
+	ChangeID    string // of the [Hold] in the history
+	FA          string
+	Provider    AccountProvider
+	AskedAt     time.Time
+	EffectiveAt time.Time
 }
 
 // AccountProvider is the bank or wallet provider of a financial address.
@@ -132,9 +152,11 @@ type Change struct {
 	At            time.Time
 	Partner       string
 	ByBeneficiary bool
-	FA            string // after the change; the removed one for unlink
+	FA            string // after the change; the removed one for unlink; the one that waits, or does no more, for hold and cancel
 	Provider      AccountProvider
-	Consent       *Consent // nil if the change came with none
+	Consent       *Consent  // nil if the change came with none
+	AskedAt       time.Time // of a change that is or was held: when it was asked for; otherwise zero
+	EffectiveAt   time.Time // and when its hold ends
 }
 
 // WithMessage is the same actor in another message.

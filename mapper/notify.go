@@ -22,7 +22,8 @@ type Notice struct {
 	At            time.Time
 	Partner       string
 	ByBeneficiary bool
-	Old, New      *Party // nil where there was or is no link
+	EffectiveAt   time.Time // of a change that is or was held: when its hold ends; otherwise zero
+	Old, New      *Party    // nil where there was or is no link; for hold and cancel, New is what the link would become
 }
 
 // Party is what a record says about an account and about how to reach whom it belongs to.
@@ -67,7 +68,10 @@ func (h *herald) announce(ctx context.Context, tx *sqlx.Tx, by Actor, at time.Ti
 	for i := range changes {
 		c := &changes[i]
 		n := Notice{ChangeID: c.changeID.String(), Action: c.action, At: at, Partner: by.Partner, ByBeneficiary: by.ByBeneficiary}
-		party, err := h.party(c.row)
+		if c.dueAt > 0 {
+			n.EffectiveAt = time.UnixMilli(c.dueAt).UTC()
+		}
+		party, err := h.after(c)
 		if err != nil {
 			return err
 		}
@@ -89,14 +93,30 @@ func (h *herald) announce(ctx context.Context, tx *sqlx.Tx, by Actor, at time.Ti
 	return nil
 }
 
+// after is what the change leads to, or would have.
+func (h *herald) after(c *change) (*Party, error) {
+	if c.action != Hold && c.action != Cancel {
+		return h.party(c.row)
+	}
+	r, err := h.service.sealer.openHeld(c.row.sealed, c.row.id, c.changeID, c.dueAt)
+	if err != nil {
+		return nil, err
+	}
+	return h.described(r), nil
+}
+
 func (h *herald) party(row linkRow) (*Party, error) {
 	r, err := h.service.sealer.open(row.sealed, row.id, row.version)
 	if err != nil {
 		return nil, err
 	}
+	return h.described(r), nil
+}
+
+func (h *herald) described(r record) *Party {
 	p := &Party{Phone: r.phone, Locale: r.locale, Provider: *r.provider(h.providers)}
 	if account, err := deconstruct(h.strategies, r.fa); err == nil {
 		p.Account = account
 	}
-	return p, nil
+	return p
 }

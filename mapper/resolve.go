@@ -35,7 +35,7 @@ func (s *Service) resolve(ctx context.Context, by Actor, items []Item) ([]Result
 	if err != nil {
 		return nil, err
 	}
-	shown, err := s.answerAll(ctx, items, questions, results)
+	shown, err := s.answerAll(ctx, by, items, questions, results)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) resolve(ctx context.Context, by Actor, items []Item) ([]Result
 }
 
 // answerAll fills in the results and returns the packed keys of the people whose details they show.
-func (s *Service) answerAll(ctx context.Context, items []Item, questions []question, results []Result) (shown packed, _ error) {
+func (s *Service) answerAll(ctx context.Context, by Actor, items []Item, questions []question, results []Result) (shown packed, _ error) {
 	byID, byFA, err := s.lookUp(ctx, questions)
 	if err != nil {
 		return nil, err
@@ -65,6 +65,9 @@ func (s *Service) answerAll(ctx context.Context, items []Item, questions []quest
 		if results[q.place], err = s.answer(items[q.place], q, byID, byFA, providers, &shown); err != nil {
 			return nil, err
 		}
+	}
+	if by.ByBeneficiary {
+		return shown, s.addHeld(ctx, questions, byID, results, providers)
 	}
 	return shown, nil
 }
@@ -172,7 +175,18 @@ func (s *Service) answer(item Item, q question, byID, byFA map[key]linkRow, prov
 	result.ID, result.FA, result.Name, result.AdditionalInfo = r.id, r.fa, r.name, r.info
 	result.Provider = r.provider(providers)
 	*shown = append(*shown, row.id[:]...)
+	if row.heldUntil > 0 {
+		result.AdditionalInfo = append(result.AdditionalInfo, pendingChange(row.heldUntil))
+	}
 	return result, nil
+}
+
+// PendingChange is the name in additional_info by which an answer with details says that the person has asked for a change
+// that is held: its value is the time from which it counts. Nobody can link a pair of this name.
+const PendingChange = "pending_change"
+
+func pendingChange(due int64) Attribute {
+	return Attribute{Name: PendingChange, Value: time.UnixMilli(due).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000Z07:00"`)}
 }
 
 func idCode(q question, row linkRow, found bool) (Code, string) {

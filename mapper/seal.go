@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/prf"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
@@ -119,6 +120,30 @@ func sealContext(id key, version int64) []byte {
 	context := make([]byte, 0, len("spar link ")+keySize+8)
 	context = append(append(context, "spar link "...), id[:]...)
 	return binary.BigEndian.AppendUint64(context, uint64(version))
+}
+
+// heldContext binds the sealed record of a change that is or was held. It opens as that, with its time, and never as the
+// record of a link: whoever can write to the database cannot bring it forward.
+func heldContext(id key, change uuid.UUID, due int64) []byte {
+	context := make([]byte, 0, len("spar held ")+keySize+16+8)
+	context = append(append(append(context, "spar held "...), id[:]...), change[:]...)
+	return binary.BigEndian.AppendUint64(context, uint64(due))
+}
+
+func (s Sealer) sealHeld(r record, id key, change uuid.UUID, due int64) ([]byte, error) {
+	sealed, err := s.Records.Encrypt(r.encode(), heldContext(id, change, due))
+	if err != nil {
+		return nil, fmt.Errorf("seal held change: %w", err)
+	}
+	return sealed, nil
+}
+
+func (s Sealer) openHeld(sealed []byte, id key, change uuid.UUID, due int64) (record, error) {
+	text, err := s.Records.Decrypt(sealed, heldContext(id, change, due))
+	if err != nil {
+		return record{}, fmt.Errorf("open held change: %w", err)
+	}
+	return decodeRecord(text)
 }
 
 func (s Sealer) seal(r record, id key, version int64) ([]byte, error) {

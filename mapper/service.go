@@ -29,6 +29,7 @@ type Service struct {
 	knownOnly  bool
 	keep       time.Duration // look-ups
 	location   *time.Location
+	holdFor    time.Duration
 	now        func() time.Time
 }
 
@@ -44,6 +45,7 @@ type Config struct {
 	Notifier      Notifier       // nil: nobody is told of changes
 	MessageWindow time.Duration  // how old a message may be; its id is remembered for longer than that
 	KnownDFSPOnly bool           // accept only addresses whose codes are in the directory
+	Hold          time.Duration  // how long changes by people in the portal wait; 0: not at all
 	KeepLookups   time.Duration  // how long people can see who looked up their details; 0: [KeepLookups]
 	Location      *time.Location // whose calendar days things are counted by; nil: UTC
 	Now           func() time.Time
@@ -54,7 +56,7 @@ const maxClockSkew = time.Minute
 
 // NewService checks that nothing is missing in the configuration.
 func NewService(c Config) (*Service, error) {
-	if c.DB == nil || c.Sealer.Records == nil || c.Sealer.Lookup == nil || c.Strategies == nil || c.Directory == nil || c.Trail == nil || c.Now == nil || c.MessageWindow <= 0 {
+	if c.DB == nil || c.Sealer.Records == nil || c.Sealer.Lookup == nil || c.Strategies == nil || c.Directory == nil || c.Trail == nil || c.Now == nil || c.MessageWindow <= 0 || c.Hold < 0 {
 		return nil, errors.New("mapper service: configuration is incomplete")
 	}
 	if c.KeepLookups == 0 {
@@ -65,7 +67,7 @@ func NewService(c Config) (*Service, error) {
 	}
 	return &Service{
 		db: c.DB, sealer: c.Sealer, strategies: c.Strategies, directory: c.Directory, trail: c.Trail, notifier: c.Notifier,
-		remember: 2 * (c.MessageWindow + maxClockSkew), knownOnly: c.KnownDFSPOnly, keep: c.KeepLookups, location: c.Location, now: c.Now,
+		remember: 2 * (c.MessageWindow + maxClockSkew), knownOnly: c.KnownDFSPOnly, holdFor: c.Hold, keep: c.KeepLookups, location: c.Location, now: c.Now,
 	}, nil
 }
 
@@ -194,8 +196,8 @@ func (s *Service) Unlink(ctx context.Context, by Actor, items []Item) ([]Result,
 	return s.change(ctx, by, Unlink, items, s.unlink)
 }
 
-// A changer answers the candidates of a batch inside its transaction, and returns the history of what it changed.
-type changer func(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error)
+// A changer answers the candidates of a batch inside its transaction.
+type changer func(ctx context.Context, tx *sqlx.Tx, b *batch) error
 
 // batch is what a changer works on. It is made anew for each attempt of the transaction.
 type batch struct {
@@ -204,6 +206,30 @@ type batch struct {
 	items      []Item
 	candidates []candidate
 	results    []Result
+
+	current map[key]linkRow // the links that are locked, as the batch leaves them
+	touched map[key]bool    // those of them to be written at the end
+	added   map[key]bool    // those of the touched that are new
+	changes []change        // the history of what the actor did
+
+	held    map[key]heldRow // the held changes that are locked, as the batch leaves them
+	ended   []key           // those that are no more
+	begun   map[key]heldRow // those that are new
+	settled []settledChange // the history of those whose hold has ended
+}
+
+func newBatch(by Actor, at time.Time) *batch {
+	return &batch{by: by, at: at, touched: map[key]bool{}, added: map[key]bool{}, begun: map[key]heldRow{}}
+}
+
+// drop forgets what is held of an ID.
+func (b *batch) drop(id key) {
+	delete(b.held, id)
+	if _, ok := b.begun[id]; ok {
+		delete(b.begun, id)
+		return
+	}
+	b.ended = append(b.ended, id)
 }
 
 func (b *batch) refuse(c candidate, code Code, message string) {
@@ -258,20 +284,12 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 		if len(candidates) == 0 {
 			return nil
 		}
-		changes, err := apply(ctx, tx, &batch{by: by, at: now, items: items, candidates: candidates, results: results})
-		if err != nil || len(changes) == 0 {
+		b := newBatch(by, now)
+		b.items, b.candidates, b.results = items, candidates, results
+		if err := apply(ctx, tx, b); err != nil {
 			return err
 		}
-		if err := insertConsents(ctx, tx, s.db, now, changes); err != nil {
-			return err
-		}
-		if err := insertHistory(ctx, tx, s.db, by, now, changes); err != nil {
-			return err
-		}
-		if err := tell.announce(ctx, tx, by, now, changes); err != nil {
-			return err
-		}
-		return s.trail.Write(ctx, tx, batchEvent(by, action, len(items), changes))
+		return s.record(ctx, tx, tell, b, action)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s %d items: %w", action, len(items), err)
@@ -284,43 +302,89 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 	return results, nil
 }
 
-func (s *Service) link(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error) {
+// record writes what a changer did: the links and held changes, their history, and the audit events.
+func (s *Service) record(ctx context.Context, tx *sqlx.Tx, tell *herald, b *batch, action Action) error {
+	if len(b.changes)+len(b.settled) == 0 {
+		return nil
+	}
+	if err := s.store(ctx, tx, b); err != nil {
+		return err
+	}
+	var events []audit.Event
+	if len(b.settled) > 0 {
+		if err := s.recordSettled(ctx, tx, tell, b); err != nil {
+			return err
+		}
+		events = append(events, settledEvent(b.settled))
+	}
+	if len(b.changes) > 0 {
+		if err := insertConsents(ctx, tx, s.db, b.at, b.changes); err != nil {
+			return err
+		}
+		if err := insertHistory(ctx, tx, s.db, b.by, b.at, b.changes); err != nil {
+			return err
+		}
+		if err := tell.announce(ctx, tx, b.by, b.at, b.changes); err != nil {
+			return err
+		}
+		events = append(events, batchEvent(b.by, action, len(b.items), b.changes))
+	}
+	return s.trail.Write(ctx, tx, events...)
+}
+
+func (s *Service) link(ctx context.Context, tx *sqlx.Tx, b *batch) error {
+	waits, err := s.lockForHeldLinks(ctx, tx, b)
+	if err != nil {
+		return err
+	}
 	first := make(map[key]bool, len(b.candidates))
 	var fresh []candidate
 	var rows []linkRow
 	for _, c := range b.candidates {
-		if c.stale(linkRow{}, false) {
+		_, linked := b.current[c.id]
+		if c.stale(linkRow{heldUntil: b.held[c.id].dueAt}, false) {
 			b.refuse(c, StateStale, textStale)
 			continue
 		}
-		if first[c.id] {
+		if linked || first[c.id] {
 			b.refuseLinked(c)
 			continue
 		}
 		first[c.id] = true
+		if until, wait := waits[c.id]; wait {
+			if err := s.hold(b, c, linkRow{}, until); err != nil {
+				return err
+			}
+			continue
+		}
 		row, err := s.newRow(c, linkRow{linkedAt: b.at.UnixMilli()}, b.at)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		fresh, rows = append(fresh, c), append(rows, row)
 	}
+	if len(fresh) == 0 {
+		return nil
+	}
 	added, err := insertLinks(ctx, tx, s.db, rows)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var changes []change
 	for i, c := range fresh {
 		if !added[c.id] {
 			b.refuseLinked(c)
 			continue
 		}
+		if err := s.cancel(b, c.id); err != nil {
+			return err
+		}
 		done, err := b.succeed(c, Link, rows[i])
 		if err != nil {
-			return nil, err
+			return err
 		}
-		changes = append(changes, done)
+		b.changes = append(b.changes, done)
 	}
-	return changes, nil
+	return nil
 }
 
 // newRow seals a candidate as the version after an earlier row.
@@ -334,24 +398,28 @@ func (s *Service) newRow(c candidate, before linkRow, at time.Time) (linkRow, er
 	return row, err
 }
 
-// lockCandidates locks and returns the links of the candidates.
-func (s *Service) lockCandidates(ctx context.Context, tx *sqlx.Tx, candidates []candidate, sealed bool) (map[key]linkRow, error) {
-	ids := make([]key, 0, len(candidates))
-	for _, c := range candidates {
+// lockCandidates locks the links of the candidates and what is held of them. What was held until now is made first.
+func (s *Service) lockCandidates(ctx context.Context, tx *sqlx.Tx, b *batch, sealed bool) (err error) {
+	ids := make([]key, 0, len(b.candidates))
+	for _, c := range b.candidates {
 		ids = append(ids, c.id)
 	}
-	return readByID(ctx, tx, s.db, distinct(ids), sealed, true)
+	ids = distinct(ids)
+	if b.current, err = readByID(ctx, tx, s.db, ids, sealed, true); err != nil {
+		return err
+	}
+	if b.held, err = s.lockHeld(ctx, tx, ids); err != nil {
+		return err
+	}
+	return s.settle(b)
 }
 
-func (s *Service) update(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error) {
-	current, err := s.lockCandidates(ctx, tx, b.candidates, s.notifier != nil) // who is told needs the record before
-	if err != nil {
-		return nil, err
+func (s *Service) update(ctx context.Context, tx *sqlx.Tx, b *batch) error {
+	if err := s.lockCandidates(ctx, tx, b, s.notifier != nil); err != nil { // who is told needs the record before
+		return err
 	}
-	touched := make(map[key]bool, len(current))
-	var changes []change
 	for _, c := range b.candidates {
-		before, linked := current[c.id]
+		before, linked := b.current[c.id]
 		if c.stale(before, linked) {
 			b.refuse(c, StateStale, textStale)
 			continue
@@ -360,41 +428,41 @@ func (s *Service) update(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, 
 			b.refuse(c, IDInvalid, textNotLinked)
 			continue
 		}
+		if b.by.ByBeneficiary && s.holdFor > 0 && c.fa != before.fa {
+			if err := s.hold(b, c, before, b.at.Add(s.holdFor)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.cancel(b, c.id); err != nil {
+			return err
+		}
 		after, err := s.newRow(c, before, b.at)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		after.active = before.active
 		done, err := b.succeed(c, Update, after)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if s.notifier != nil {
 			old := before
 			done.before = &old
 		}
-		changes = append(changes, done)
-		current[c.id], touched[c.id] = after, true
+		b.changes = append(b.changes, done)
+		b.current[c.id], b.touched[c.id] = after, true
 	}
-	if len(changes) == 0 {
-		return nil, nil
-	}
-	rows := make([]linkRow, 0, len(touched))
-	for id := range touched {
-		rows = append(rows, current[id])
-	}
-	return changes, updateLinks(ctx, tx, s.db, rows)
+	return nil
 }
 
-func (s *Service) unlink(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, error) {
-	current, err := s.lockCandidates(ctx, tx, b.candidates, true)
-	if err != nil {
-		return nil, err
+func (s *Service) unlink(ctx context.Context, tx *sqlx.Tx, b *batch) error {
+	if err := s.lockCandidates(ctx, tx, b, true); err != nil {
+		return err
 	}
 	var removed []key
-	var changes []change
 	for _, c := range b.candidates {
-		row, linked := current[c.id]
+		row, linked := b.current[c.id]
 		if c.stale(row, linked) {
 			b.refuse(c, StateStale, textStale)
 			continue
@@ -407,18 +475,23 @@ func (s *Service) unlink(ctx context.Context, tx *sqlx.Tx, b *batch) ([]change, 
 			b.refuse(c, FAInvalid, "FA is not of a provider that this partner may act for")
 			continue
 		}
+		if err := s.cancel(b, c.id); err != nil {
+			return err
+		}
 		done, err := b.succeed(c, Unlink, row)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		changes = append(changes, done)
-		removed = append(removed, c.id)
-		delete(current, c.id)
+		b.changes = append(b.changes, done)
+		if !b.added[c.id] { // otherwise it was never written
+			removed = append(removed, c.id)
+		}
+		delete(b.current, c.id)
 	}
-	if len(changes) == 0 {
-		return nil, nil
+	if len(removed) == 0 {
+		return nil
 	}
-	return changes, deleteLinks(ctx, tx, s.db, removed)
+	return deleteLinks(ctx, tx, s.db, removed)
 }
 
 func distinct(keys []key) []key {

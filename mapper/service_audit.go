@@ -22,12 +22,35 @@ func batchEvent(by Actor, action Action, items int, changes []change) audit.Even
 	if by.ByBeneficiary {
 		who.Kind, who.ID = audit.Beneficiary, ""
 	}
-	return audit.Event{
-		Actor: who, Action: string(action), Target: linksTarget, After: changesFingerprint(changes),
-		Detail: map[string]string{
-			"partner": by.Partner, "message_id": by.MessageID, "items": strconv.Itoa(items), "changed": strconv.Itoa(len(changes)),
-		},
+	detail := tally(changes)
+	detail["partner"], detail["message_id"], detail["items"] = by.Partner, by.MessageID, strconv.Itoa(items)
+	return audit.Event{Actor: who, Action: string(action), Target: linksTarget, After: changesFingerprint(changes), Detail: detail}
+}
+
+// settledEvent is the audit event of held changes whose hold has ended, whoever asked for them.
+func settledEvent(settled []settledChange) audit.Event {
+	changes := make([]change, len(settled))
+	for i, d := range settled {
+		changes[i] = d.change
 	}
+	return audit.Event{
+		Actor: audit.Actor{Kind: audit.System}, Action: audit.Apply, Target: linksTarget, After: changesFingerprint(changes), Detail: tally(changes),
+	}
+}
+
+// tally counts the links that were changed, and what was held of them or is no more, if anything.
+func tally(changes []change) map[string]string {
+	counts := map[Action]int{}
+	for _, c := range changes {
+		counts[c.action]++
+	}
+	detail := map[string]string{"changed": strconv.Itoa(len(changes) - counts[Hold] - counts[Cancel])}
+	for action, name := range map[Action]string{Hold: "held", Cancel: "cancelled"} {
+		if counts[action] > 0 {
+			detail[name] = strconv.Itoa(counts[action])
+		}
+	}
+	return detail
 }
 
 // changesFingerprint is the SHA-256 of the batch's change ids, 16 bytes each, in ascending order.

@@ -71,6 +71,8 @@ const (
 	Link   = "link"
 	Update = "update"
 	Unlink = "unlink"
+	Cancel = "cancel" // a change that waited was stopped
+	Apply  = "apply"  // changes whose hold has ended were made
 
 	LinksImport = "links.import" // the whole of it; its chunks are links and updates
 	LinksExport = "links.export"
