@@ -131,7 +131,7 @@ var faults = []struct {
 	{"a blank at an end, or two in a row", regexp.MustCompile(`(?m)^[ \x{a0}]|[ \x{a0}]$|[ \x{a0}][ \x{a0}]`)},
 	{"a breaking blank before a sign", regexp.MustCompile(` [:;?!»]|« `)},
 	{"a Latin sign behind an Arabic letter", regexp.MustCompile(`\p{Arabic}[,;?]`)},
-	{"a straight apostrophe", regexp.MustCompile(`\pL'\pL`)},
+	{"a straight apostrophe or quotation mark", regexp.MustCompile(`\pL'\pL|"`)},
 	{"three dots for an ellipsis", regexp.MustCompile(`\.\.\.`)},
 	{"a control character of the direction; values are set apart when they are put in", regexp.MustCompile(`[\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]`)},
 }
