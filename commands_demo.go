@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"spar/internal/demo"
+	"spar/internal/notices"
 )
 
 type demoCommand struct {
@@ -86,6 +87,10 @@ func (d demoCommand) start(ctx context.Context, dir string, log *slog.Logger) (*
 		})
 	}
 	cfg.fillProviderDefaults()
+	cfg.Notices.Email.URL, cfg.Notices.Email.StartTLS = provider.Inbox.MailURL(), false
+	cfg.Notices.Email.From = "Social Payments Account Registry <no-reply@spar.example.org>"
+	cfg.Notices.SMS.URL, cfg.Notices.SMS.Secret = provider.SMSURL(), provider.Inbox.Token()
+	cfg.Notices.SMS.Fields = map[string]any{"to": notices.NumberPlaceholder, "text": notices.TextPlaceholder}
 	a, err := newApp(ctx, cfg, l, log)
 	if err != nil {
 		return nil, errors.Join(err, provider.Close())
@@ -97,6 +102,7 @@ func (d demoCommand) start(ctx context.Context, dir string, log *slog.Logger) (*
 		a.close()
 		return nil, errors.Join(err, provider.Close())
 	}
+	banner.Inbox = provider.InboxURL()
 	return &demonstration{app: a, provider: provider, banner: banner}, nil
 }
 

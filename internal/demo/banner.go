@@ -10,6 +10,7 @@ type Banner struct {
 	BaseURL string // of the portal and the partner API
 	Dir     string // where everything is kept
 	KeyPath string // private key of the sample bank
+	Inbox   string // where the messages are shown that people get; empty: they get none
 }
 
 // Resolve is the command that asks, as the sample bank, where the money of somebody goes who is linked.
@@ -39,11 +40,15 @@ func (b Banner) String() string {
 		}
 		fmt.Fprintln(&people, line)
 	}
+	inbox := ""
+	if b.Inbox != "" {
+		inbox = fmt.Sprintf("  Inbox   %s (messages that people get about changes)\n", b.Inbox)
+	}
 	return fmt.Sprintf(`SPAR demonstration. Everybody and everything in it is invented.
 
   Portal  %s
   Data    %s (delete the folder to begin afresh)
-
+%s
 Log in with National ID as one of these people; nobody has a password:
 
 %s
@@ -53,5 +58,5 @@ Log in at %s/admin as staff:
 Ask as Sample Bank A (%s) where the money of %s goes; paste this into a shell:
 
 %s
-`, b.BaseURL, b.Dir, people.String(), b.BaseURL, staff.String(), SampleBank, b.linked().Name, b.Resolve())
+`, b.BaseURL, b.Dir, inbox, people.String(), b.BaseURL, staff.String(), SampleBank, b.linked().Name, b.Resolve())
 }

@@ -17,6 +17,7 @@ type loginView struct {
 	ID     string // of the login under way
 	Client string // name of the application that asked
 	Staff  bool   // it asked for staff: they come first
+	Inbox  bool   // there is one
 	People []Person
 	Team   []Person
 }
@@ -29,7 +30,7 @@ func (p *Provider) showLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := p.storage.clients[l.request.ClientID]
-	v := loginView{ID: l.id, Client: c.Name, Staff: c.Staff}
+	v := loginView{ID: l.id, Client: c.Name, Staff: c.Staff, Inbox: p.inbox != nil}
 	for _, person := range People() {
 		if person.Staff() {
 			v.Team = append(v.Team, person)
@@ -88,7 +89,7 @@ func (p *Provider) denied(w http.ResponseWriter, r *http.Request, id string) {
 
 // showHome is where a logout without a way back ends.
 func (p *Provider) showHome(w http.ResponseWriter, r *http.Request) {
-	p.render(w, r, http.StatusOK, HomePage())
+	p.render(w, r, http.StatusOK, HomePage(p.inbox != nil))
 }
 
 func (p *Provider) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) {

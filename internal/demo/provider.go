@@ -26,6 +26,7 @@ type ProviderOptions struct {
 	Issuer  string          // its own address, such as http://127.0.0.1:8081; no path
 	Key     *rsa.PrivateKey // signs tokens and userinfo; see [RSAKey]
 	Clients []Client
+	Inbox   *Inbox           // nil: no messages arrive here
 	Now     func() time.Time // nil: time.Now
 }
 
@@ -36,6 +37,7 @@ type Provider struct {
 	op      *op.Provider
 	storage *storage
 	signer  jose.Signer
+	inbox   *Inbox
 	handler http.Handler
 }
 
@@ -54,7 +56,7 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{issuer: strings.TrimSuffix(o.Issuer, "/"), storage: s}
+	p := &Provider{issuer: strings.TrimSuffix(o.Issuer, "/"), storage: s, inbox: o.Inbox}
 	if p.signer, err = op.SignerFromKey(s.key); err != nil {
 		return nil, fmt.Errorf("demo provider: %w", err)
 	}
@@ -108,6 +110,10 @@ func (p *Provider) routes() http.Handler {
 	mux.HandleFunc("POST "+loginPath, p.takeLogin)
 	mux.HandleFunc("GET "+stylesheetPath, serveStylesheet)
 	mux.HandleFunc("GET /{$}", p.showHome)
+	if p.inbox != nil {
+		mux.HandleFunc("GET "+inboxPath, p.showInbox)
+		mux.HandleFunc("POST "+smsPath, p.inbox.takeSMS)
+	}
 
 	var h http.Handler = op.NewIssuerInterceptor(p.op.IssuerFromRequest).Handler(mux)
 	return headers(h)

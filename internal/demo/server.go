@@ -23,6 +23,7 @@ const (
 // Server is the login provider on its own loopback port, serving the portal of one base URL.
 type Server struct {
 	*Provider
+	Inbox     *Inbox
 	clientKey string
 	listener  net.Listener
 	server    *http.Server
@@ -44,6 +45,10 @@ func Listen(dir, address, baseURL string) (*Server, error) {
 	if s.listener, err = listenLoopback(address); err != nil {
 		return nil, err
 	}
+	if s.Inbox, err = newInbox(time.Now); err != nil {
+		s.listener.Close()
+		return nil, err
+	}
 	base := strings.TrimSuffix(baseURL, "/")
 	client := Client{
 		ID: beneficiaryClient, Name: "The payment account portal", Key: clientKey.Public(),
@@ -52,11 +57,10 @@ func Listen(dir, address, baseURL string) (*Server, error) {
 	staff := client
 	staff.ID, staff.Name, staff.Staff = staffClient, "The administration of the payment account portal", true
 	s.Provider, err = NewProvider(ProviderOptions{
-		Issuer: "http://" + s.listener.Addr().String(), Key: key, Clients: []Client{client, staff},
+		Issuer: "http://" + s.listener.Addr().String(), Key: key, Clients: []Client{client, staff}, Inbox: s.Inbox,
 	})
 	if err != nil {
-		s.listener.Close()
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	s.server = &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
@@ -83,8 +87,22 @@ func listenLoopback(address string) (net.Listener, error) {
 	return listener, nil
 }
 
+// InboxURL is where the messages are shown that people get.
+func (s *Server) InboxURL() string { return s.Issuer() + inboxPath }
+
+// SMSURL is the SMS gateway's.
+func (s *Server) SMSURL() string { return s.Issuer() + smsPath }
+
 // Run serves until ctx ends, then lets requests under way finish for a moment.
 func (s *Server) Run(ctx context.Context) error {
+	mailed := make(chan error, 1)
+	go func() { mailed <- s.Inbox.run() }()
+	err := s.serve(ctx)
+	s.Inbox.close()
+	return errors.Join(err, <-mailed)
+}
+
+func (s *Server) serve(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -99,4 +117,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Close gives the address back where Run was never called.
-func (s *Server) Close() error { return s.listener.Close() }
+func (s *Server) Close() error {
+	s.Inbox.close()
+	return s.listener.Close()
+}
