@@ -22,6 +22,7 @@ import (
 	"spar/mapper"
 	"spar/mapper/mappertest"
 	"spar/migrations/dbtest"
+	"spar/web/i18n"
 )
 
 const (
@@ -228,6 +229,36 @@ func TestWhoIsToldWhat(t *testing.T) {
 			t.Errorf("logged %s", log)
 		}
 	})
+}
+
+// People are told in the language of their record, or in English; links are links in every direction of writing, and text
+// messages have no marks that old telephones cannot show.
+func TestLanguages(t *testing.T) {
+	db := dbtest.SQLite(t)
+	email, sms := &gateway{}, &gateway{}
+	w := newWorld(t, db, channel(notices.Email, email), channel(notices.SMS, sms))
+	for i, test := range []struct{ locale, want string }{
+		{"", "en"}, {"eng", "en"}, {"en_GB", "en"}, {"xx", "en"}, {"fr", "fr"}, {"fra-FR", "fr"}, {"fil", "tl"}, {"tl", "tl"}, {"ar", "ar"}, {"ara", "ar"},
+	} {
+		one := item(mailbox, "+12025550101", test.locale)
+		one.ID = mapper.String(fmt.Sprintf("token:%d@nationalid", i))
+		if test.locale == "" {
+			one.Locale = mapper.Text{}
+		}
+		change := do(t, w.registry.Link, self(), one).ChangeID
+		w.deliver(t)
+		mail, text := email.take()[0], sms.take()[0]
+		if want := i18n.T(i18n.With(t.Context(), test.want), "notice.link.subject"); mail.Subject != want {
+			t.Errorf("%q: subject %q, want %q", test.locale, mail.Subject, want)
+		}
+		link := "https://spar.example.org/account/history/" + change + "/not-me"
+		if !strings.HasSuffix(text.Text, " "+link) || !strings.Contains(mail.Text, " "+link+"\n") {
+			t.Errorf("%q: %q and %q", test.locale, text.Text, mail.Text)
+		}
+		if strings.ContainsAny(text.Text, "\u2068\u2069\u200e\u200f") {
+			t.Errorf("%q: marks in %q", test.locale, text.Text)
+		}
+	}
 }
 
 // A batch is queued in one statement, whatever its size.

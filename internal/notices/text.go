@@ -23,20 +23,23 @@ func (o *Outbox) message(ctx context.Context, channel string, id uuid.UUID, f fa
 		by = i18n.T(ctx, "notice.by_partner", "partner", line(o.c.PartnerName(ctx, f.Partner)), "when", i18n.DateTime(ctx, f.At.In(o.c.Location)))
 	}
 	link := o.c.PortalURL + "/account/history/" + f.ChangeID + "/not-me"
+	// A mark right behind a link would become part of it where a program finds links by itself.
+	notMe := strings.ReplaceAll(i18n.T(ctx, "notice.not_me", "link", link), "\u2068"+link+"\u2069", link)
 	m := Message{ID: id.String(), To: f.To}
 	if channel == SMS {
-		m.Text = strings.Join([]string{
-			i18n.T(ctx, "service.short_name") + ": " + what, by, i18n.T(ctx, "notice.not_me", "link", link),
-		}, " ")
+		m.Text = undirected.Replace(strings.Join([]string{i18n.T(ctx, "service.short_name") + ": " + what, by, notMe}, " "))
 		return m
 	}
 	m.Subject = i18n.T(ctx, key+"subject")
 	m.Text = strings.Join([]string{
-		what, by, i18n.T(ctx, "notice.reference", "reference", f.ChangeID), i18n.T(ctx, "notice.not_me", "link", link),
+		what, by, i18n.T(ctx, "notice.reference", "reference", f.ChangeID), notMe,
 		i18n.T(ctx, "layout.never_ask"), i18n.T(ctx, "service.name"),
 	}, "\n\n") + "\n"
 	return m
 }
+
+// undirected takes out the marks that set values of the other direction apart: old telephones show them as boxes.
+var undirected = strings.NewReplacer("\u2068", "", "\u2069", "", "\u200e", "", "\u200f", "")
 
 // TestMessage is a message about nothing, to try a channel with.
 func TestMessage(to string) Message {
