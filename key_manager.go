@@ -38,6 +38,9 @@ func (a *app) adminPages(v signatureChecks, sessions *web.Sessions, login *handl
 	if v.manager != nil { // as below
 		admin.KeyManager = v.manager
 	}
+	if a.notices != nil {
+		admin.Notices = a.notices
+	}
 	return admin
 }
 

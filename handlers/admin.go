@@ -26,6 +26,7 @@ type Admin struct {
 	Directory      Directory
 	Explainer      Explainer
 	KeyManager     KeyManager // one elsewhere; nil if there is none
+	Notices        Notices    // nil if people get no messages
 	Sessions       *web.Sessions
 	Login          *Login
 	Reauthenticate time.Duration  // how old the login behind a change may be
@@ -63,6 +64,8 @@ func (a *Admin) Routes(r gin.IRouter) {
 		change.GET(path, a.page(show))
 		change.POST(path, a.page(take))
 	}
+	look.GET(noticesPath, a.page(a.showNotices))
+	form(noticesPath+"/:channel/resend", a.askResend, a.resend)
 	form(anchorsPath+"/new", a.askAnchor, a.checkAnchor)
 	form(anchorsPath+"/add", a.toAnchors, a.addAnchor)
 	form(anchorsPath+"/:fingerprint/remove", a.askRemoveAnchor, a.removeAnchor)

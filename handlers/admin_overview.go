@@ -34,10 +34,15 @@ func (a *Admin) showOverview(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	waiting, err := a.noticesSummary(ctx)
+	if err != nil {
+		return err
+	}
 	days := i18n.Number(ctx, recentDays)
 	web.Render(c, http.StatusOK, templates.OverviewPage(templates.OverviewView{
 		Page:            a.frame(c.Request, templates.AdminOverview, i18n.T(ctx, "admin.overview.title")),
 		Figures:         figures(ctx, partners, counts),
+		Notices:         waiting,
 		Pending:         a.pendingTable(ctx, pending, partners),
 		Expiring:        expiring,
 		CallsHeading:    i18n.T(ctx, "admin.overview.calls", "days", days),

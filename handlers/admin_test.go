@@ -108,7 +108,7 @@ func adminRoutes(t *testing.T) []gin.RouteInfo {
 	(&handlers.Admin{Login: &handlers.Login{}}).Routes(engine)
 	var list []gin.RouteInfo
 	for _, route := range engine.Routes() {
-		route.Path = strings.NewReplacer(":ref", "PARTNER-A", ":fingerprint", strings.Repeat("0", 64), ":change", strings.Repeat("A", 26)).Replace(route.Path)
+		route.Path = strings.NewReplacer(":ref", "PARTNER-A", ":fingerprint", strings.Repeat("0", 64), ":change", strings.Repeat("A", 26), ":channel", "sms").Replace(route.Path)
 		if route.Path != "/admin/sign-in" {
 			list = append(list, route)
 		}

@@ -47,6 +47,14 @@ type OverviewView struct {
 	Calls           Table
 	RefusalsHeading string
 	Refusals        Table
+	Notices         string // how many messages to people wait; empty: they get none
+}
+
+// NoticesView is how messages to people fare.
+type NoticesView struct {
+	Page
+	Counts Table
+	Resend []LoginButton // of the channels with messages that were given up
 }
 
 // StaffSignInView offers the login providers for staff.
