@@ -49,10 +49,21 @@ func BenchmarkResolve8x1000(b *testing.B) {
 			db := dbtest.PostgreSQL(b)
 			api := newBenchAPI(b, db, rows)
 			b.Run("bare", func(b *testing.B) { benchBare(b, db) })
-			b.Run("signed", func(b *testing.B) { benchSigned(b, api, rows) })
+			b.Run("signed", func(b *testing.B) { benchSigned(b, api, rows, benchCallers, benchBatch) })
 		})
 	}
-	b.Run("sqlite", func(b *testing.B) { benchSigned(b, newBenchAPI(b, dbtest.SQLite(b), rows), rows) })
+	b.Run("sqlite", func(b *testing.B) {
+		benchSigned(b, newBenchAPI(b, dbtest.SQLite(b), rows), rows, benchCallers, benchBatch)
+	})
+}
+
+// BenchmarkResolve64x1 is many callers that ask about one ID each.
+func BenchmarkResolve64x1(b *testing.B) {
+	const rows, callers = 20000, 64
+	if os.Getenv(dbtest.PostgresVariable) != "" {
+		b.Run("postgres", func(b *testing.B) { benchSigned(b, newBenchAPI(b, dbtest.PostgreSQL(b), rows), rows, callers, 1) })
+	}
+	b.Run("sqlite", func(b *testing.B) { benchSigned(b, newBenchAPI(b, dbtest.SQLite(b), rows), rows, callers, 1) })
 }
 
 func benchItem(n int) string { return fmt.Sprintf("token:%010d@nationalid", n) }
@@ -96,11 +107,11 @@ func newBenchAPI(b *testing.B, db *sqlx.DB, rows int) *httptest.Server {
 }
 
 // inParallel shares n calls among the callers and reports ids per second.
-func inParallel(b *testing.B, call func(i int) error) {
+func inParallel(b *testing.B, parallel, batch int, call func(i int) error) {
 	var next atomic.Int64
 	var callers sync.WaitGroup
 	b.ResetTimer()
-	for range benchCallers {
+	for range parallel {
 		callers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
 				if err := call(int(i)); err != nil {
@@ -111,7 +122,7 @@ func inParallel(b *testing.B, call func(i int) error) {
 		})
 	}
 	callers.Wait()
-	b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "ids/s")
+	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "ids/s")
 }
 
 func benchBare(b *testing.B, db *sqlx.DB) {
@@ -125,7 +136,7 @@ func benchBare(b *testing.B, db *sqlx.DB) {
 			batches[i] = append(batches[i], keys[rand.IntN(len(keys))])
 		}
 	}
-	inParallel(b, func(i int) error {
+	inParallel(b, benchCallers, benchBatch, func(i int) error {
 		rows, err := db.Query(`SELECT id_hash, sealed FROM links WHERE id_hash = ANY($1)`, batches[i%len(batches)])
 		if err != nil {
 			return err
@@ -141,20 +152,20 @@ func benchBare(b *testing.B, db *sqlx.DB) {
 	})
 }
 
-func benchSigned(b *testing.B, server *httptest.Server, rows int) {
+func benchSigned(b *testing.B, server *httptest.Server, rows, callers, batch int) {
 	key := keytest.RSA(b, 9)
 	bodies, signatures := make([][]byte, b.N), make([]string, b.N)
 	for i := range bodies {
-		items := make([]string, benchBatch)
+		items := make([]string, batch)
 		for j := range items {
 			items[j] = fmt.Sprintf(`{"id":"%s","scope":"details"}`, benchItem(rand.IntN(rows)))
 		}
 		bodies[i] = message("resolve", "PAYER", items...)
 		signatures[i] = key.Detached(b, bodies[i])
 	}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchCallers, DisableCompression: true}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers, DisableCompression: true}}
 	defer client.CloseIdleConnections()
-	inParallel(b, func(i int) error {
+	inParallel(b, callers, batch, func(i int) error {
 		request, err := http.NewRequest(http.MethodPost, server.URL+"/mapper/sync/resolve", bytes.NewReader(bodies[i]))
 		if err != nil {
 			return err
@@ -168,7 +179,7 @@ func benchSigned(b *testing.B, server *httptest.Server, rows int) {
 		defer answer.Body.Close()
 		if i == 0 {
 			text, err := io.ReadAll(answer.Body)
-			if n := strings.Count(string(text), `"succ.id.active"`); err != nil || n != benchBatch {
+			if n := strings.Count(string(text), `"succ.id.active"`); err != nil || n != batch {
 				return fmt.Errorf("answered %d with %d active IDs, %v", answer.StatusCode, n, err)
 			}
 			return nil

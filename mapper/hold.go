@@ -498,7 +498,7 @@ func (s *Service) CancelHeld(ctx context.Context, by Actor, id ID, changeID stri
 	err = transact(ctx, s.db, func(tx *sqlx.Tx) error {
 		b := newBatch(by, s.now().UTC().Truncate(time.Millisecond))
 		b.items = make([]Item, 1)
-		if err := burn(ctx, tx, by, b.at.Add(s.remember), nil, b.at); err != nil {
+		if err := s.burn(ctx, tx, by, b.at); err != nil {
 			return err
 		}
 		// The link first, as all who change it do.

@@ -263,24 +263,3 @@ func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at t
 	}
 	return nil
 }
-
-// burn records that the actor's message id is used, or fails with ErrDuplicateMessage, and in the same row whose details
-// the answer shows. Inside the transaction of a change it lasts exactly if the change does: a batch that failed may be
-// sent again.
-func burn(ctx context.Context, q sqlx.ExtContext, by Actor, expires time.Time, shown packed, at time.Time) error {
-	result, err := q.ExecContext(ctx, sqlx.Rebind(sqlx.BindType(q.DriverName()), `
-		INSERT INTO seen_messages (sender_id, message_id, expires_at, revealed, revealed_at)
-		VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (sender_id, message_id) DO NOTHING`), by.Partner, by.MessageID, expires.UnixMilli(), shown.value(), at.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("record message id: %w", err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return fmt.Errorf("record message id: %w", err)
-	}
-	if n == 0 {
-		return ErrDuplicateMessage
-	}
-	return nil
-}

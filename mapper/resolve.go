@@ -44,8 +44,7 @@ func (s *Service) resolve(ctx context.Context, by Actor, items []Item) ([]Result
 	}
 	// Last of all, in one statement and before anything is told: the message id, and whose details the answer shows. What
 	// could not be recorded is not answered, and an answer that could not be made leaves the message free to be sent again.
-	now := s.now()
-	if err := burn(ctx, s.db, by, now.Add(s.remember), shown, now); err != nil {
+	if err := s.burnShown(ctx, by, shown); err != nil {
 		return nil, err
 	}
 	return results, nil
@@ -133,7 +132,7 @@ func (s *Service) lookUp(ctx context.Context, questions []question) (byID, byFA 
 		}
 	}
 	if len(ids) > 0 {
-		if byID, err = readByID(ctx, s.db, s.db, ids, idDetails, false); err != nil {
+		if byID, err = s.readTogether(ctx, ids, idDetails); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -143,6 +142,47 @@ func (s *Service) lookUp(ctx context.Context, questions []question) (byID, byFA 
 		}
 	}
 	return byID, byFA, nil
+}
+
+// reading is a look-up of few IDs, which others share a statement with.
+type reading struct {
+	ids    []key
+	sealed bool
+
+	found map[key]linkRow // of all who shared the statement
+}
+
+// Look-ups of at most fewIDs are gathered, maxReadings of them at a time: larger ones fill a statement by themselves.
+const (
+	fewIDs      = 20
+	maxReadings = 64
+)
+
+// readTogether reads links by ID, few of them together with what others ask at the same moment.
+func (s *Service) readTogether(ctx context.Context, ids []key, sealed bool) (map[key]linkRow, error) {
+	if len(ids) > fewIDs {
+		return readByID(ctx, s.db, s.db, ids, sealed, false)
+	}
+	r := &reading{ids: ids, sealed: sealed}
+	if err := s.readings.do(ctx, r); err != nil {
+		return nil, err // and r is not to be touched: it may still be worked on
+	}
+	return r.found, nil
+}
+
+// readAll reads the links of several look-ups in one statement.
+func (s *Service) readAll(ctx context.Context, readings []*reading) error {
+	var ids []key
+	sealed := false
+	for _, r := range readings {
+		ids = append(ids, r.ids...)
+		sealed = sealed || r.sealed
+	}
+	found, err := readByID(ctx, s.db, s.db, distinct(ids), sealed, false)
+	for _, r := range readings {
+		r.found = found
+	}
+	return err
 }
 
 // answer answers one question. A person whose details it shows is added to shown.

@@ -31,6 +31,9 @@ type Service struct {
 	location   *time.Location
 	holdFor    time.Duration
 	now        func() time.Time
+
+	readings gather[*reading]
+	burnings gather[*burning]
 }
 
 var _ Mapper = (*Service)(nil)
@@ -65,10 +68,15 @@ func NewService(c Config) (*Service, error) {
 	if c.Location == nil {
 		c.Location = time.UTC
 	}
-	return &Service{
+	s := &Service{
 		db: c.DB, sealer: c.Sealer, strategies: c.Strategies, directory: c.Directory, trail: c.Trail, notifier: c.Notifier,
 		remember: 2 * (c.MessageWindow + maxClockSkew), knownOnly: c.KnownDFSPOnly, holdFor: c.Hold, keep: c.KeepLookups, location: c.Location, now: c.Now,
-	}, nil
+	}
+	s.readings = gather[*reading]{run: s.readAll, limit: maxReadings}
+	s.burnings = gather[*burning]{limit: maxBurnings, run: func(ctx context.Context, burnings []*burning) error {
+		return burnAll(ctx, s.db, s.db, burnings)
+	}}
+	return s, nil
 }
 
 // candidate is an item of a changing batch that passed every check which needs no look at the links.
@@ -278,7 +286,7 @@ func (s *Service) change(ctx context.Context, by Actor, action Action, items []I
 		// Whole milliseconds, as stored: what a caller is told now equals what it reads later.
 		now := s.now().UTC().Truncate(time.Millisecond)
 		results = slices.Clone(checked)
-		if err := burn(ctx, tx, by, now.Add(s.remember), nil, now); err != nil {
+		if err := s.burn(ctx, tx, by, now); err != nil {
 			return err
 		}
 		if len(candidates) == 0 {
