@@ -14,6 +14,7 @@ import (
 
 	"spar/handlers"
 	"spar/internal/audit"
+	"spar/internal/brand"
 	"spar/internal/keyring"
 	"spar/internal/notices"
 	"spar/internal/quota"
@@ -175,7 +176,12 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	if a.providers, err = web.NewProviders(providers, a.cfg.BaseURL, time.Now); err != nil {
 		return err
 	}
+	look, err := brand.New(a.cfg.Brand.options())
+	if err != nil {
+		return err
+	}
 	login := &handlers.Login{
+		Brand:    look,
 		Sessions: sessions, Providers: a.providers, BaseURL: strings.TrimSuffix(a.cfg.BaseURL, "/"),
 		Trail: a.trail, Refusals: a.refusals, Log: a.log, Now: time.Now,
 		Limit:          web.NewClientLimit(a.cfg.Limits.LoginRequests, handlers.LoginWindow, time.Now),

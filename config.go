@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"spar/internal/brand"
 	"spar/keymgr/mosip"
 	"spar/mapper"
 )
@@ -18,6 +19,7 @@ type Config struct {
 	Database       DatabaseConfig     `koanf:"database"`
 	Keys           KeysConfig         `koanf:"keys"`
 	Application    string             `koanf:"application"` // the service partners are registered for
+	Brand          BrandConfig        `koanf:"brand"`
 	Session        SessionConfig      `koanf:"session"`
 	Admin          AdminConfig        `koanf:"admin"`
 	LoginProviders []LoginProvider    `koanf:"login_providers"`
@@ -34,6 +36,29 @@ type Config struct {
 // OnboardingConfig is about how partners are let in.
 type OnboardingConfig struct {
 	TwoPerson bool `koanf:"two_person"` // one prepares what lets a partner do more, another approves it
+}
+
+// BrandConfig makes the portal its host's own. Texts are by language.
+type BrandConfig struct {
+	Name      map[string]string `koanf:"name"`
+	ShortName map[string]string `koanf:"short_name"`
+	Logo      string            `koanf:"logo"`   // path of an SVG or PNG file
+	Accent    string            `koanf:"accent"` // #rrggbb
+	Support   SupportConfig     `koanf:"support"`
+}
+
+// SupportConfig is whom people can ask for help.
+type SupportConfig struct {
+	Phone string            `koanf:"phone"`
+	URL   string            `koanf:"url"`
+	Text  map[string]string `koanf:"text"`
+}
+
+func (c BrandConfig) options() brand.Options {
+	return brand.Options{
+		Name: c.Name, ShortName: c.ShortName, Logo: c.Logo, Accent: c.Accent,
+		Support: brand.Support{Phone: c.Support.Phone, URL: c.Support.URL, Text: c.Support.Text},
+	}
 }
 
 // TLSConfig names PEM files; both or none.

@@ -34,6 +34,9 @@ func (l *loader) validate(c *Config) {
 	l.expect(c.Session.Idle >= time.Minute && c.Session.Idle <= c.Session.Lifetime, "session.idle", "expected a duration from 1m to session.lifetime")
 	l.expect(c.Session.Lifetime >= time.Minute && c.Session.Lifetime <= 24*time.Hour, "session.lifetime", "expected a duration from 1m to 24h")
 	l.expect(c.Admin.Reauthenticate >= time.Minute && c.Admin.Reauthenticate <= c.Session.Lifetime, "admin.reauthenticate", "expected a duration from 1m to session.lifetime")
+	for _, problem := range c.Brand.options().Check(l.serving) {
+		l.expect(false, "brand."+problem.Key, "%s", problem.Text)
+	}
 	l.keyManager(c)
 	registry, registryOK := parseBase(c.Mapper.URL)
 	l.expect(c.Mapper.URL == "" || registryOK && (registry.Scheme == "https" || isLoopback(registry.Hostname())), "mapper.url",

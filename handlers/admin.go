@@ -102,6 +102,7 @@ func (a *Admin) page(handle func(c *gin.Context) error) gin.HandlerFunc {
 func (a *Admin) frame(r *http.Request, section templates.Section, title string) templates.Page {
 	page := a.Login.frame(r, title)
 	page.Section, page.SignedIn, page.Staff, page.MayLook = section, true, true, true
+	page.Brand = a.Login.brandOf(r.Context(), true)
 	return page
 }
 
@@ -135,7 +136,7 @@ func (a *Admin) fail(c *gin.Context, err error) {
 	}
 	view := templates.ErrorView{
 		Page: a.frame(c.Request, templates.Elsewhere, i18n.T(ctx, e.title)), Heading: i18n.T(ctx, e.title),
-		ActionLabel: i18n.T(ctx, e.label), ActionHref: e.href,
+		ActionLabel: i18n.T(ctx, e.label), ActionHref: e.href, Icon: "alert",
 	}
 	for _, key := range e.texts {
 		view.Paragraphs = append(view.Paragraphs, i18n.T(ctx, key))

@@ -52,7 +52,7 @@ func (l *Login) deny(c *gin.Context, key string, roles ...string) {
 	l.Refusals.Access(actorOf(ctx, user), deniedPage(c))
 	v := templates.ErrorView{
 		Page: l.frame(c.Request, i18n.T(ctx, key+".title")), Heading: i18n.T(ctx, key+".title"), Paragraphs: []string{i18n.T(ctx, key+".text")},
-		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/",
+		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/", Icon: "lock",
 	}
 	if v.Staff {
 		v.ActionLabel, v.ActionHref = i18n.T(ctx, "admin.to_overview"), adminPath
@@ -88,7 +88,7 @@ func (l *Login) showStaffSignIn(c *gin.Context) {
 	ctx := c.Request.Context()
 	v := templates.StaffSignInView{Page: l.frame(c.Request, i18n.T(ctx, "admin.sign_in.title"))}
 	back := url.QueryEscape(web.LocalPath(c.Query("return"), adminPath))
-	v.Staff, v.Path = true, staffSignInPath+"?return="+back
+	v.Staff, v.Path, v.Brand = true, staffSignInPath+"?return="+back, l.brandOf(ctx, true)
 	for _, p := range l.Providers.For(web.Staff) {
 		v.Logins = append(v.Logins, templates.LoginButton{
 			Label: i18n.T(ctx, "home.continue", "provider", p.Label(i18n.Language(ctx))),

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"spar/internal/audit"
+	"spar/internal/brand"
 	"spar/web"
 	"spar/web/i18n"
 )
@@ -27,6 +28,7 @@ type Login struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 
+	Brand          *brand.Brand     // nil: the portal's own look
 	Location       *time.Location   // the time zone of the times shown; the machine's if nil
 	Limit          *web.ClientLimit // of requests that begin or finish a login; nil: none
 	RefusedLogouts *web.ClientLimit // of logout tokens that are refused; nil: none

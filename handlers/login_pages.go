@@ -26,6 +26,10 @@ var failureStatus = map[string]int{
 	loginCancelled: http.StatusOK, loginExpired: http.StatusBadRequest, loginUnavailable: http.StatusServiceUnavailable, loginRefused: http.StatusForbidden,
 }
 
+var failureIcon = map[string]string{
+	loginCancelled: "info", loginExpired: "clock", loginUnavailable: "clock", loginRefused: "alert",
+}
+
 // loginReason sorts a provider's error code. The text that comes with it is anybody's and is neither shown nor logged.
 func loginReason(code string) string {
 	switch code {
@@ -96,7 +100,10 @@ func (l *Login) drawFailure(c *gin.Context, reason, provider, support string) {
 	v := templates.ErrorView{
 		Page: l.frame(c.Request, i18n.T(ctx, "login."+reason+".title")), Heading: i18n.T(ctx, "login."+reason+".title"),
 		Paragraphs:  []string{i18n.T(ctx, "login."+reason+".text"), i18n.T(ctx, "login."+reason+".advice")},
-		ActionLabel: i18n.T(ctx, "login.again"), ActionHref: "/",
+		ActionLabel: i18n.T(ctx, "login.again"), ActionHref: "/", Icon: failureIcon[reason],
+	}
+	if reason != loginCancelled {
+		v.Ask = l.askOffice(ctx, v.Page)
 	}
 	if provider != "" {
 		v.ActionHref = loginPath + url.PathEscape(provider)
@@ -123,7 +130,7 @@ func (l *Login) showError(c *gin.Context, status int, key string) {
 	ctx := c.Request.Context()
 	web.Render(c, status, templates.ErrorPage(templates.ErrorView{
 		Page: l.frame(c.Request, i18n.T(ctx, key+".title")), Heading: i18n.T(ctx, key+".title"), Paragraphs: []string{i18n.T(ctx, key+".text")},
-		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/",
+		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/", Icon: "alert",
 	}))
 }
 
@@ -138,7 +145,7 @@ func (l *Login) showSignedOut(c *gin.Context) {
 	v := templates.ErrorView{
 		Page: l.frame(c.Request, i18n.T(ctx, "signed_out.title")), Heading: i18n.T(ctx, "signed_out.title"),
 		Paragraphs:  []string{i18n.T(ctx, "signed_out.text")},
-		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/",
+		ActionLabel: i18n.T(ctx, "error.to_home"), ActionHref: "/", Icon: "check",
 	}
 	if p, ok := l.Providers.Get(c.Query("provider")); ok {
 		v.Paragraphs = append(v.Paragraphs, i18n.T(ctx, "signed_out.provider", "provider", p.Label(i18n.Language(ctx))))

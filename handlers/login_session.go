@@ -29,6 +29,7 @@ func (l *Login) frame(r *http.Request, title string) templates.Page {
 	if key := l.Sessions.TakeFlash(ctx); key != "" {
 		page.Flash = i18n.T(ctx, key)
 	}
+	page.Brand = l.brandOf(ctx, page.Staff)
 	if end, ok := l.Sessions.Ends(ctx); ok {
 		page.Session = l.sessionNotice(r, user, end)
 	}
@@ -126,7 +127,7 @@ func (l *Login) endedView(r *http.Request, back, text string) templates.EndedVie
 	v.Path = endedAddress(back)
 	audience := web.Beneficiary
 	if isAdminPath(strings.SplitN(back, "?", 2)[0]) {
-		audience, v.Staff = web.Staff, true
+		audience, v.Staff, v.Brand = web.Staff, true, l.brandOf(ctx, true)
 	}
 	for _, p := range l.Providers.For(audience) {
 		v.Logins = append(v.Logins, templates.LoginButton{

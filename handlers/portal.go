@@ -113,6 +113,7 @@ func (p *Portal) page(handle func(c *gin.Context) error) gin.HandlerFunc {
 func (p *Portal) frame(r *http.Request, section templates.Section, title string) templates.Page {
 	page := p.Login.frame(r, title)
 	page.Section, page.Staff, page.MayLook = section, false, false
+	page.Brand = p.Login.brandOf(r.Context(), false)
 	if _, ok := p.person(r.Context()); !ok { // staff are nobody here
 		page.SignedIn, page.Session = false, nil
 	}

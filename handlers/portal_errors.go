@@ -66,8 +66,9 @@ func (p *Portal) errorView(r *http.Request, e *explanation) templates.ErrorView 
 	ctx := r.Context()
 	view := templates.ErrorView{
 		Page: p.frame(r, templates.Elsewhere, i18n.T(ctx, e.title)), Heading: i18n.T(ctx, e.title),
-		ActionLabel: i18n.T(ctx, e.label), ActionHref: e.href,
+		ActionLabel: i18n.T(ctx, e.label), ActionHref: e.href, Icon: "alert",
 	}
+	view.Ask = p.Login.askOffice(ctx, view.Page)
 	for _, key := range e.texts {
 		view.Paragraphs = append(view.Paragraphs, i18n.T(ctx, key))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"spar/handlers"
 	"spar/internal/audit/audittest"
+	"spar/internal/brand"
 	"spar/internal/keyring"
 	"spar/keymgr"
 	"spar/mapper"
@@ -51,6 +52,7 @@ type portal struct {
 	mu        sync.Mutex
 	offset    time.Duration
 	signIn    web.User
+	login     *handlers.Login
 }
 
 func (p *portal) now() time.Time {
@@ -118,7 +120,9 @@ func (p *portal) serve(t *testing.T, pages *handlers.Portal) {
 	p.engine.NoMethod(pages.MethodNotAllowed)
 	pages.Routes(p.engine)
 	pages.Login.Register(p.engine)
+	p.login = pages.Login
 	mux := http.NewServeMux()
+	mux.HandleFunc(brand.Prefix, func(w http.ResponseWriter, r *http.Request) { pages.Login.Brand.ServeHTTP(w, r) })
 	mux.Handle("/", pages.Sessions.Protect(p.engine, http.HandlerFunc(pages.Refused)))
 	mux.Handle("POST /test/sign-in", pages.Sessions.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user := p.signIn

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"spar/internal/brand"
 	"spar/static"
 	"spar/web"
 )
@@ -18,6 +19,7 @@ const partnerPrefix = "/mapper/"
 //	/mapper/…      partner API: signed calls, no sessions, no cookies
 //	/v1/keymanager/…  onboarding by staff's own programs: bearer tokens, no sessions, no cookies
 //	/static/…      files that are the same for everybody
+//	/brand/…       the host's logo and colours
 //	/openapi.yaml  the partner API described
 //	/.well-known/jwks.json  SPAR's public keys
 //	/auth/backchannel-logout  login providers say that somebody logged out there: no sessions, no cookies
@@ -34,6 +36,7 @@ type Routes struct {
 // Handler builds the table.
 func (r Routes) Handler() http.Handler {
 	files := noteRoute(static.Prefix, static.Handler())
+	looks := noteRoute(brand.Prefix, r.Login.Brand)
 	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused))
 	partner, onboarding, description, keys := pages, pages, pages, pages
 	logout := noteRoute(BackchannelLogoutPath, http.HandlerFunc(r.Login.BackchannelLogout))
@@ -52,6 +55,8 @@ func (r Routes) Handler() http.Handler {
 			onboarding.ServeHTTP(w, req)
 		case strings.HasPrefix(req.URL.Path, static.Prefix):
 			files.ServeHTTP(w, req)
+		case strings.HasPrefix(req.URL.Path, brand.Prefix):
+			looks.ServeHTTP(w, req)
 		case req.URL.Path == OpenAPIPath:
 			description.ServeHTTP(w, req)
 		case req.URL.Path == BackchannelLogoutPath:

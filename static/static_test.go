@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/andybalholm/brotli"
+
 	"spar/static"
 )
 
@@ -54,25 +56,41 @@ func TestFilesAreServedForEver(t *testing.T) {
 }
 
 func TestCompression(t *testing.T) {
-	for encoding, compressed := range map[string]bool{
-		"": false, "gzip": true, "br, GZIP;q=0.5": true, "gzip;q=0": false, "gzip; q=0.0": false, "br": false, "xgzip": false,
+	for encoding, want := range map[string]string{
+		"": "", "gzip": "gzip", "gzip, deflate, br": "br", "br;q=0, GZIP;q=0.5": "gzip", "gzip;q=0": "", "gzip; q=0.0": "", "br": "br",
+		"xgzip": "", "xbr": "",
 	} {
 		answer := get(t, http.MethodGet, static.URL("app.css"), encoding)
-		if got := answer.Header.Get("Content-Encoding") == "gzip"; got != compressed {
-			t.Errorf("Accept-Encoding %q: compressed %v, want %v", encoding, got, compressed)
+		if got := answer.Header.Get("Content-Encoding"); got != want {
+			t.Errorf("Accept-Encoding %q: compressed as %q, want %q", encoding, got, want)
 		}
 		if answer.Header.Get("Vary") != "Accept-Encoding" {
 			t.Errorf("Accept-Encoding %q: no Vary", encoding)
 		}
-		if compressed {
+		var reader io.Reader = answer.Body
+		switch want {
+		case "br":
+			reader = brotli.NewReader(answer.Body)
+		case "gzip":
 			zip, err := gzip.NewReader(answer.Body)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if body, err := io.ReadAll(zip); err != nil || !strings.Contains(string(body), "--accent") {
-				t.Errorf("Accept-Encoding %q: not the stylesheet (%v)", encoding, err)
-			}
+			reader = zip
 		}
+		if length := answer.Header.Get("Content-Length"); length == "" {
+			t.Errorf("Accept-Encoding %q: no length", encoding)
+		}
+		if body, err := io.ReadAll(reader); err != nil || !strings.Contains(string(body), "--accent") {
+			t.Errorf("Accept-Encoding %q: not the stylesheet (%v)", encoding, err)
+		}
+	}
+}
+
+// A picture that is opened by itself is a document: nothing in it may run.
+func TestPicturesCannotRun(t *testing.T) {
+	if policy := get(t, http.MethodGet, static.URL("favicon.svg"), "").Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, "sandbox") {
+		t.Errorf("a picture is sent with the policy %q", policy)
 	}
 }
 

@@ -44,7 +44,7 @@ func adminMasthead(p Page) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Icon("mark").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = logo(p).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

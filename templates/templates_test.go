@@ -12,7 +12,8 @@ import (
 )
 
 var (
-	signedIn = templates.Page{Title: "A page", SignedIn: true, FormToken: "token-1"}
+	ours     = templates.Brand{Name: "Social Payments Account Registry", ShortName: "Social Payments Account", Title: "Social Payments Account"}
+	signedIn = templates.Page{Brand: ours, Title: "A page", SignedIn: true, FormToken: "token-1"}
 	card     = templates.AccountCard{Icon: "bank", Kind: "Bank account", Provider: "Green Valley Bank", Branch: "Market Square, Laguna",
 		Number: templates.Masked{Shown: "•••• 6789", Spoken: "ending in 6789"}}
 	wallet = templates.AccountCard{Icon: "mobile_wallet", Kind: "Mobile wallet", Provider: "PesaGo",

@@ -19,8 +19,30 @@ type Page struct {
 	FormToken string
 	Flash     string
 	Path      string // where choosing a language returns to
+	Brand     Brand
 	Session   *SessionNotice
 }
+
+// Brand is whose portal it is.
+type Brand struct {
+	Name       string // of the service
+	ShortName  string // in the head of the page
+	Title      string // what the titles of the area's pages end with
+	Logo       string // URL; empty: our own mark
+	Stylesheet string // URL of the host's colours; empty: none
+	Support    Support
+}
+
+// Support is whom to ask for help. What is empty is not shown.
+type Support struct {
+	Phone     string
+	PhoneHref string
+	URL       string
+	Text      string
+}
+
+// HasAny reports whether there is somebody to ask.
+func (s Support) HasAny() bool { return s != Support{} }
 
 // SessionNotice is what a page for somebody who is signed in says about the end of the session. The script uses the
 // seconds; without it, the note is all there is.
@@ -321,5 +343,7 @@ type ErrorView struct {
 	Paragraphs  []string
 	ActionLabel string
 	ActionHref  string
+	Icon        string
+	Ask         string // whom to ask, where the host names nobody; empty: nobody is needed
 	Support     string // number of the request, for support; empty: none
 }
