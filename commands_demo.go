@@ -64,11 +64,20 @@ type demonstration struct {
 }
 
 func (d demoCommand) start(ctx context.Context, dir string, log *slog.Logger) (*demonstration, error) {
+	return d.startWith(ctx, dir, d.config(dir), log)
+}
+
+// config is what the demonstration is run with. Addresses that are known only once it listens are missing.
+func (d demoCommand) config(dir string) Config {
 	cfg := defaultConfig()
 	cfg.Listen, cfg.OpsListen = d.Listen, d.OpsListen
 	cfg.Database.URL = sqlitePrefix + filepath.Join(dir, "spar.db")
 	cfg.Keys.Dir = filepath.Join(dir, "keys")
 	cfg.Mapper.DefaultRegion = "US" // of the numbers kept for fiction that the demonstration's people have
+	return cfg
+}
+
+func (d demoCommand) startWith(ctx context.Context, dir string, cfg Config, log *slog.Logger) (*demonstration, error) {
 	l, err := listen(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%w (spar demo --help lists the flags)", err)

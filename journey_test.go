@@ -14,10 +14,14 @@ import (
 )
 
 // startDemo runs the whole demonstration on free ports: everything as `spar demo` does it.
-func startDemo(t *testing.T) *demonstration {
+func startDemo(t *testing.T) *demonstration { return startDemoWith(t, func(*Config) {}) }
+
+func startDemoWith(t *testing.T, change func(*Config)) *demonstration {
 	t.Helper()
 	command := demoCommand{Dir: t.TempDir(), Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", Provider: "127.0.0.1:0"}
-	d, err := command.start(t.Context(), command.Dir, slog.New(slog.DiscardHandler))
+	cfg := command.config(command.Dir)
+	change(&cfg)
+	d, err := command.startWith(t.Context(), command.Dir, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func (p *Portal) kindView(c *gin.Context, chosen mapper.Kind, problem string) (t
 		return templates.KindView{}, err
 	}
 	view := templates.KindView{
-		Page:     p.frame(c.Request, templates.Account, titled(ctx, i18n.T(ctx, "kind.title"), problem)),
+		Page:     p.stepFrame(c.Request, 1, titled(ctx, i18n.T(ctx, "kind.title"), problem)),
 		Changing: now.linked, Problem: problem,
 	}
 	if now.linked {
@@ -206,7 +206,7 @@ func (p *Portal) showWallets(c *gin.Context, kind mapper.Kind, status int, probl
 	}
 	heading := i18n.T(ctx, "wallet.title."+string(kind))
 	view := templates.WalletView{
-		Page:    p.frame(c.Request, templates.Account, titled(ctx, heading, problem)),
+		Page:    p.stepFrame(c.Request, 2, titled(ctx, heading, problem)),
 		Heading: heading, Action: walletPaths[kind], Icon: string(kind), Problem: problem,
 	}
 	for _, provider := range providers {

@@ -35,7 +35,7 @@ func (p *Portal) check(c *gin.Context) error {
 	}
 	kind := mapper.Kind(draft.Kind)
 	view := templates.CheckView{
-		Page:     p.frame(c.Request, templates.Account, i18n.T(ctx, "check.title")),
+		Page:     p.stepFrame(c.Request, 4, i18n.T(ctx, "check.title")),
 		Changing: now.linked, BackHref: choicePath(kind) + detailsStep, Rows: checkRows(ctx, draft, chosen),
 		Language: i18n.Language(ctx),
 	}

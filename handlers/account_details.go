@@ -111,7 +111,7 @@ func (p *Portal) detailsView(c *gin.Context, kind mapper.Kind, chosen choice, va
 	field.Value, field.Error = value, problem
 	heading := i18n.T(ctx, "details.title."+string(kind))
 	view := templates.DetailsView{
-		Page:    p.frame(c.Request, templates.Account, titled(ctx, heading, problem)),
+		Page:    p.stepFrame(c.Request, 3, titled(ctx, heading, problem)),
 		Heading: heading, Action: choicePath(kind) + detailsStep, ChooseHref: choicePath(kind),
 		Icon: string(kind), Provider: chosen.provider.Name, Field: field,
 	}

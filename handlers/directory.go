@@ -97,7 +97,7 @@ func (p *Portal) searchDirectory(c *gin.Context) error {
 func (p *Portal) bankView(c *gin.Context, s branchSearch, problem string) (templates.BankView, error) {
 	ctx := c.Request.Context()
 	view := templates.BankView{
-		Page:  p.frame(c.Request, templates.Account, titled(ctx, i18n.T(ctx, "bank.title"), problem)),
+		Page:  p.stepFrame(c.Request, 2, titled(ctx, i18n.T(ctx, "bank.title"), problem)),
 		Query: s.text, Problem: problem, Hint: i18n.T(ctx, "bank.hint"), BankCode: s.bank.Code, Town: s.town,
 	}
 	if s.bank.Code != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -116,6 +117,19 @@ func (p *Portal) frame(r *http.Request, section templates.Section, title string)
 	page.Brand = p.Login.brandOf(r.Context(), false)
 	if _, ok := p.person(r.Context()); !ok { // staff are nobody here
 		page.SignedIn, page.Session = false, nil
+	}
+	return page
+}
+
+// changeSteps is how many questions a change has: the kind, the bank or provider, the number, and the last look.
+const changeSteps = 4
+
+// stepFrame is the frame of one of the questions of a change, which says how far the person has come.
+func (p *Portal) stepFrame(r *http.Request, step int, title string) templates.Page {
+	page := p.frame(r, templates.Account, title)
+	page.Step = &templates.Step{
+		Number: strconv.Itoa(step), Of: strconv.Itoa(changeSteps),
+		Text: i18n.T(r.Context(), "action.step", "step", step, "steps", changeSteps),
 	}
 	return page
 }

@@ -21,6 +21,14 @@ type Page struct {
 	Path      string // where choosing a language returns to
 	Brand     Brand
 	Session   *SessionNotice
+	Step      *Step // of a change; nil on other pages
+}
+
+// Step says how far the person has come.
+type Step struct {
+	Number string
+	Of     string
+	Text   string
 }
 
 // Brand is whose portal it is.
