@@ -44,7 +44,7 @@ func (l *Login) sessionNotice(r *http.Request, user web.User, end web.SessionEnd
 		back = r.URL.Path
 	}
 	notice := &templates.SessionNotice{
-		Left: l.left(end.Idle), Last: l.left(end.Last), Warn: strconv.Itoa(int(end.Warn.Seconds())), IsLast: end.IsLast(),
+		Left: strconv.Itoa(l.left(end.Idle)), Last: strconv.Itoa(l.left(end.Last)), Warn: strconv.Itoa(int(end.Warn.Seconds())), IsLast: end.IsLast(),
 		Ask: web.SessionPath, EndedHref: endedAddress(back), LoginHref: loginAgain(user.Provider, back),
 	}
 	if user.Audience == web.Staff && !isAdminPath(back) {
@@ -59,9 +59,10 @@ func (l *Login) sessionNotice(r *http.Request, user web.User, end web.SessionEnd
 	return notice
 }
 
-// left is how long it is until then, in whole seconds.
-func (l *Login) left(until time.Time) string {
-	return strconv.Itoa(int(math.Ceil(max(0, until.Sub(l.now()).Seconds()))))
+// left is how long it is until then, in whole seconds. It is zero only when the time is over: a page that left a moment too
+// early would find its session alive, and prolong it.
+func (l *Login) left(until time.Time) int {
+	return int(math.Ceil(max(0, until.Sub(l.now()).Seconds())))
 }
 
 func (l *Login) location() *time.Location {
@@ -90,8 +91,7 @@ func (l *Login) sessionLeft(c *gin.Context) {
 		c.JSON(http.StatusOK, gin.H{"left": 0, "last": 0})
 		return
 	}
-	now := l.now()
-	c.JSON(http.StatusOK, gin.H{"left": int(end.Idle.Sub(now).Seconds()), "last": int(end.Last.Sub(now).Seconds())})
+	c.JSON(http.StatusOK, gin.H{"left": l.left(end.Idle), "last": l.left(end.Last)})
 }
 
 // prolongSession answers "stay signed in". That the request was made is what prolongs the session.
