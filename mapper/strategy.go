@@ -70,6 +70,9 @@ var (
 
 var errNoStrategy = errors.New("FA does not have the form of any active strategy, such as account:{account_number}@{branch_code}.{bank_code}.bank_acc")
 
+// ErrValues says that a strategy makes no address of the values given.
+var ErrValues = errors.New("the strategy does not allow these values")
+
 // compiled is a strategy ready for use.
 type compiled struct {
 	Strategy
@@ -266,13 +269,13 @@ func (c *compiled) construct(attributes map[string]string) (string, error) {
 		b.WriteString(attributes[p.attribute])
 	}
 	fa := b.String()
-	if err := checkFAText(fa); err != nil {
-		return "", err
+	if checkFAText(fa) != nil {
+		return "", fmt.Errorf("strategy %q: %w", c.Name, ErrValues)
 	}
 	match := c.pattern.FindStringSubmatch(fa)
 	for i, name := range c.pattern.SubexpNames() {
 		if match == nil || name != "" && match[i] != attributes[name] {
-			return "", fmt.Errorf("strategy %q does not allow these values", c.Name)
+			return "", fmt.Errorf("strategy %q: %w", c.Name, ErrValues)
 		}
 	}
 	return fa, nil

@@ -58,7 +58,7 @@ func (f *folder) add(r rune) {
 		}
 	case ignored(r):
 	case unicode.IsDigit(r):
-		f.letter(digit(r), true)
+		f.letter(Digit(r), true)
 	case unicode.IsLetter(r) || unicode.IsMark(r):
 		if spelt, ok := spellings[unicode.ToLower(r)]; ok {
 			for _, letter := range spelt {
@@ -134,8 +134,8 @@ var spellings = map[rune]string{
 	'ى': "ي", 'ة': "ه", 'ک': "ك", 'ی': "ي", 'ς': "σ", 'є': "е", 'ґ': "г",
 }
 
-// digit is a digit of any script as one of ours.
-func digit(r rune) rune {
+// Digit is a digit of any script as one of ours.
+func Digit(r rune) rune {
 	for _, zeros := range unicode.Nd.R16 {
 		if rune(zeros.Lo) <= r && r <= rune(zeros.Hi) {
 			return '0' + (r-rune(zeros.Lo))%10
