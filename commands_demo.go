@@ -105,7 +105,7 @@ func (d demoCommand) startWith(ctx context.Context, dir string, cfg Config, log 
 		return nil, errors.Join(err, provider.Close())
 	}
 	banner, err := demo.Prepare(ctx, demo.Deps{
-		Dir: dir, BaseURL: cfg.BaseURL, Register: a.register, Directory: a.directory, Mapper: a.service, Now: time.Now,
+		Dir: dir, BaseURL: cfg.BaseURL, Register: a.register, Directory: a.directory, Editor: a.editor, Mapper: a.service, Now: time.Now,
 	})
 	if err != nil {
 		a.close()

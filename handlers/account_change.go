@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"hash/fnv"
 	"net/http"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 
@@ -207,13 +210,36 @@ func (p *Portal) showWallets(c *gin.Context, kind mapper.Kind, status int, probl
 	heading := i18n.T(ctx, "wallet.title."+string(kind))
 	view := templates.WalletView{
 		Page:    p.stepFrame(c.Request, 2, titled(ctx, heading, problem)),
-		Heading: heading, Action: walletPaths[kind], Icon: string(kind), Problem: problem,
+		Heading: heading, Action: walletPaths[kind], Problem: problem,
 	}
 	for _, provider := range providers {
-		view.Providers = append(view.Providers, templates.ProviderChoice{Code: provider.Code, Name: provider.Name})
+		view.Providers = append(view.Providers, templates.ProviderChoice{
+			Code: provider.Code, Name: provider.Name, Initials: initials(provider.Name), Tone: tone(provider.Code),
+		})
 	}
 	web.Render(c, status, templates.WalletPage(view))
 	return nil
+}
+
+// initials are up to two letters that stand for a name: of its first two words, or of the parts of one such as SwiftCowrie.
+func initials(name string) string {
+	var list []rune
+	inWord := false
+	for _, r := range name {
+		isLetter := unicode.IsLetter(r) || unicode.IsDigit(r)
+		if isLetter && (!inWord || unicode.IsUpper(r)) && len(list) < 2 {
+			list = append(list, unicode.ToUpper(r))
+		}
+		inWord = isLetter || inWord && (unicode.IsMark(r) || r == '\'' || r == '’')
+	}
+	return string(list)
+}
+
+// tone gives a provider one of the colours of the stylesheet, always the same.
+func tone(code string) string {
+	sum := fnv.New32a()
+	sum.Write([]byte(code))
+	return "tone-" + strconv.Itoa(int(sum.Sum32()%6)+1)
 }
 
 // chooseWallet takes a provider of the directory, of the kind that was chosen.

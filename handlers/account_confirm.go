@@ -62,7 +62,7 @@ func (p *Portal) complete(c *gin.Context) (web.Draft, choice, bool, error) {
 		return web.Draft{}, choice{}, false, err
 	case !ok:
 		web.Redirect(c, path)
-	case draft.Account == "":
+	case !p.keepsRule(c.Request.Context(), draft, chosen): // or the rule has changed since it was typed
 		web.Redirect(c, path+detailsStep)
 	default:
 		return draft, chosen, true, nil
@@ -70,11 +70,16 @@ func (p *Portal) complete(c *gin.Context) (web.Draft, choice, bool, error) {
 	return web.Draft{}, choice{}, false, nil
 }
 
+func (p *Portal) keepsRule(ctx context.Context, draft web.Draft, chosen choice) bool {
+	number, problem := p.readNumber(ctx, chosen, draft.Account)
+	return problem == "" && number == draft.Account
+}
+
 func checkRows(ctx context.Context, draft web.Draft, chosen choice) []templates.Row {
 	kind := mapper.Kind(draft.Kind)
 	path := choicePath(kind)
 	number := templates.Row{
-		Key: i18n.T(ctx, "details.label."+draft.Kind), Value: draft.Account, Strong: true,
+		Key: i18n.T(ctx, "details.label."+draft.Kind), Value: chosen.rule.Grouped(draft.Account), Strong: true,
 		ChangeHref: path + detailsStep, ChangeWhat: i18n.T(ctx, "check.change_number"),
 	}
 	rows := []templates.Row{{
@@ -191,10 +196,10 @@ func (p *Portal) introduce(ctx context.Context, item *mapper.Item, user web.User
 	if name := user.Name; utf8.RuneCountInString(name) <= 256 && !strings.ContainsFunc(name, unicode.IsControl) {
 		item.Name = mapper.String(name)
 	}
-	if phone, problem := p.readNumber(mapper.MobileWallet, user.Phone); problem == "" {
+	if phone, problem := p.readPhone(ctx, choice{}, user.Phone); problem == "" {
 		item.Phone = mapper.String(phone)
 	}
-	if email, problem := p.readNumber(mapper.EmailWallet, user.Email); problem == "" {
+	if email, problem := readEmail(ctx, strings.TrimSpace(user.Email)); problem == "" {
 		item.Email = mapper.String(email)
 	}
 }

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
-	"strings"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
-	"github.com/nyaruka/phonenumbers"
 
 	"spar/mapper"
 	"spar/templates"
@@ -27,7 +23,8 @@ var numberFields = map[mapper.Kind]templates.Field{
 // choice is the bank and branch, or the wallet provider, that a draft names, as the directory has it now.
 type choice struct {
 	provider mapper.DFSP
-	branch   mapper.Branch // zero for wallets
+	branch   mapper.Branch     // zero for wallets
+	rule     mapper.NumberRule // of the provider's account numbers
 }
 
 // choice looks up what the draft names. ok is false if nothing was chosen yet, or it is no longer in the directory.
@@ -42,7 +39,12 @@ func (p *Portal) choice(ctx context.Context, draft web.Draft) (chosen choice, ok
 	if errors.Is(err, mapper.ErrNotFound) {
 		return choice{}, false, nil
 	}
-	return chosen, err == nil && string(chosen.provider.Kind) == draft.Kind, err
+	if err != nil || string(chosen.provider.Kind) != draft.Kind {
+		return choice{}, false, err
+	}
+	strategy, err := p.Strategies.Of(ctx, chosen.provider)
+	chosen.rule = strategy.NumberRule
+	return chosen, err == nil, err
 }
 
 // askDetails asks for the account number, phone number or e-mail address.
@@ -83,9 +85,17 @@ func (p *Portal) takeDetails(kind mapper.Kind) func(c *gin.Context) error {
 			return nil
 		}
 		typed := c.PostForm(numberFields[kind].Name)
-		number, problem := p.readNumber(kind, typed)
+		number, problem := p.readNumber(ctx, chosen, typed)
+		if problem == "" {
+			draft.Account = number
+			if _, err := p.address(ctx, draft, chosen); errors.Is(err, mapper.ErrValues) {
+				problem = i18n.T(ctx, "details.invalid."+string(kind), "example", p.examplePhone())
+			} else if err != nil {
+				return err
+			}
+		}
 		if problem != "" {
-			view := p.detailsView(c, kind, chosen, typed, i18n.T(ctx, problem+string(kind), "example", p.examplePhone()))
+			view := p.detailsView(c, kind, chosen, typed, problem)
 			if web.IsFragment(c) {
 				web.Render(c, http.StatusUnprocessableEntity, templates.DetailsFragment(view))
 			} else {
@@ -93,7 +103,6 @@ func (p *Portal) takeDetails(kind mapper.Kind) func(c *gin.Context) error {
 			}
 			return nil
 		}
-		draft.Account = number
 		p.Sessions.SetDraft(ctx, draft)
 		web.Redirect(c, checkPath)
 		return nil
@@ -104,9 +113,9 @@ func (p *Portal) detailsView(c *gin.Context, kind mapper.Kind, chosen choice, va
 	ctx := c.Request.Context()
 	field := numberFields[kind]
 	field.Label = i18n.T(ctx, "details.label."+string(kind))
-	field.Hint = i18n.T(ctx, "details.hint."+string(kind), "example", p.examplePhone())
-	if kind == mapper.MobileWallet && p.Region == "" {
-		field.Hint = i18n.T(ctx, "details.hint_abroad", "example", p.examplePhone())
+	field.Hint = p.numberHint(ctx, chosen)
+	if chosen.rule.OnlyDigits() {
+		field.InputMode = "numeric"
 	}
 	field.Value, field.Error = value, problem
 	heading := i18n.T(ctx, "details.title."+string(kind))
@@ -119,62 +128,4 @@ func (p *Portal) detailsView(c *gin.Context, kind mapper.Kind, chosen choice, va
 		view.Branch = branchName(ctx, chosen.branch)
 	}
 	return view
-}
-
-var (
-	accountForm = regexp.MustCompile(`^[A-Za-z0-9]{4,34}$`)
-	emailForm   = regexp.MustCompile(`^[A-Za-z0-9.!#$%&'*+/=^_{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$`)
-)
-
-const (
-	detailsMissing = "details.missing."
-	detailsInvalid = "details.invalid."
-)
-
-// readNumber checks what was typed and returns it in the form it is stored in, or the family of the message to show.
-func (p *Portal) readNumber(kind mapper.Kind, typed string) (number, problem string) {
-	typed = strings.TrimSpace(typed)
-	if typed == "" {
-		return "", detailsMissing
-	}
-	switch kind {
-	case mapper.Bank:
-		// People copy numbers as they are printed, in groups.
-		number = strings.Map(func(r rune) rune {
-			if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) {
-				return -1
-			}
-			return r
-		}, typed)
-		if accountForm.MatchString(number) {
-			return number, ""
-		}
-	case mapper.MobileWallet:
-		phone, err := phonenumbers.Parse(typed, p.Region)
-		if err == nil && phonenumbers.IsValidNumber(phone) {
-			return phonenumbers.Format(phone, phonenumbers.E164), ""
-		}
-	case mapper.EmailWallet:
-		if len(typed) <= 254 && emailForm.MatchString(typed) {
-			return typed, ""
-		}
-	}
-	return "", detailsInvalid
-}
-
-// examplePhone is a phone number as people of the region write it.
-func (p *Portal) examplePhone() string {
-	if example := phonenumbers.GetExampleNumberForType(p.Region, phonenumbers.MOBILE); example != nil {
-		return phonenumbers.Format(example, phonenumbers.NATIONAL)
-	}
-	return phonenumbers.Format(phonenumbers.GetExampleNumberForType("GB", phonenumbers.MOBILE), phonenumbers.INTERNATIONAL)
-}
-
-// readablePhone writes a stored phone number in groups, for comparing.
-func readablePhone(number string) string {
-	phone, err := phonenumbers.Parse(number, "")
-	if err != nil {
-		return number
-	}
-	return phonenumbers.Format(phone, phonenumbers.INTERNATIONAL)
 }

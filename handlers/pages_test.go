@@ -3,9 +3,11 @@ package handlers_test
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
+	"spar/internal/audit"
 	"spar/mapper"
 	"spar/mapper/mappertest"
 	"spar/templates"
@@ -40,10 +42,9 @@ func TestDetailsToCorrect(t *testing.T) {
 		typed, wants string
 	}{
 		{"nothing", bank, "/account/change/bank/details", "account_number", "  ", "Enter your account number"},
-		{"too short", bank, "/account/change/bank/details", "account_number", "12-3", "Enter an account number with 4 to 34 letters and digits"},
-		{"too long", bank, "/account/change/bank/details", "account_number", strings.Repeat("1", 35), "Enter an account number with 4 to 34 letters and digits"},
-		{"other characters", bank, "/account/change/bank/details", "account_number", `1234@9.X"><b>`, "Enter an account number with 4 to 34 letters and digits"},
-		{"other digits", bank, "/account/change/bank/details", "account_number", "١٢٣٤٥", "Enter an account number with 4 to 34 letters and digits"},
+		{"too short", bank, "/account/change/bank/details", "account_number", "12-3", "An account number of Green Valley Bank has 4 to 34 letters and digits. You typed 3."},
+		{"too long", bank, "/account/change/bank/details", "account_number", strings.Repeat("1", 35), "An account number of Green Valley Bank has 4 to 34 letters and digits. You typed 35."},
+		{"other characters", bank, "/account/change/bank/details", "account_number", `1234@9.X"><b>`, "Type letters and digits only. An account number of Green Valley Bank has no “@”."},
 		{"no phone", mobile, "/account/change/wallet/details", "mobile_number", "", "Enter the phone number of your wallet"},
 		{"half a phone", mobile, "/account/change/wallet/details", "mobile_number", "0917 12", "Enter a complete phone number, like 0905 123 4567"},
 		{"a word", mobile, "/account/change/wallet/details", "mobile_number", "phone", "Enter a complete phone number, like 0905 123 4567"},
@@ -77,6 +78,95 @@ func TestDetailsToCorrect(t *testing.T) {
 	}
 }
 
+// Each bank has its own rule: the page states it, and the message says what does not keep it.
+func TestRulesOfBanks(t *testing.T) {
+	p := newPortal(t)
+	bank := mapper.Strategy{
+		Kind: mapper.Bank, Active: true, Construct: "account:{account_number}@{branch_code}.{bank_code}.bank_acc",
+		Deconstruct: `^account:(?P<account_number>[A-Z0-9]+)@(?P<branch_code>[A-Z0-9]+)\.(?P<bank_code>[A-Z0-9]+)\.bank_acc$`,
+	}
+	wallet := mapper.Strategy{
+		Kind: mapper.MobileWallet, Active: true, Construct: "mobile:{mobile_number}@{provider_code}.mobile_wallet",
+		Deconstruct: `^mobile:(?P<mobile_number>[+0-9]+)@(?P<provider_code>[A-Z0-9]+)\.mobile_wallet$`,
+	}
+	begun := map[string]*browser{}
+	for code, rule := range map[string]mapper.NumberRule{
+		"ELEVEN": {MinLength: 11, MaxLength: 11, Chars: mapper.Digits, Groups: "4 4 3", Example: "0012 3456 789"}, "LUHN": {MinLength: 8, MaxLength: 12, Check: mapper.CheckLuhn},
+		"EUROPE": {Check: mapper.CheckIBAN}, "FRENCH": {Check: mapper.CheckIBAN, Country: "FR"}, "WORDS": {MinLength: 6, MaxLength: 6}, "PHONES": {Check: mapper.CheckMobile},
+	} {
+		s, choice, path := bank, "branch", "/account/change/bank"
+		if code == "PHONES" {
+			s, choice, path = wallet, "provider", "/account/change/wallet"
+		}
+		if code == "WORDS" {
+			s.Deconstruct = strings.Replace(s.Deconstruct, "[A-Z0-9]", "[0-9]", 1)
+		}
+		s.Name, s.NumberRule = code, rule
+		if err := p.editor.SaveStrategy(t.Context(), audit.Actor{Kind: audit.Staff, ID: "test"}, "", s); err != nil {
+			t.Fatal(err)
+		}
+		provider := mapper.DFSP{Code: code, Name: "The " + code, Kind: s.Kind, Strategy: code, Active: true}
+		value, branches := code, []mapper.Branch(nil)
+		if s.Kind == mapper.Bank {
+			value, branches = code+":1", []mapper.Branch{{DFSP: code, Code: "1", Name: "Main", Town: "Kitemba", Active: true}}
+		}
+		if err := p.directory.Load(t.Context(), []mapper.DFSP{provider}, branches); err != nil {
+			t.Fatal(err)
+		}
+		begun[code] = p.begun(t, string(s.Kind), path, choice, value)
+	}
+	for _, test := range []struct{ code, typed, wants string }{ // wants: a message, or the number as it is shown before it is confirmed
+		{"ELEVEN", "0012345678", "An account number of The ELEVEN has 11 digits. You typed 10."},
+		{"ELEVEN", "0012345678O", "Type digits only. An account number of The ELEVEN has no “O”."},
+		{"ELEVEN", "0012-3456-789", "0012 3456 789"},
+		{"LUHN", "7992739", "An account number of The LUHN has 8 to 12 digits. You typed 7."},
+		{"LUHN", "79927398712", "There is a mistake in this number. Compare it with your passbook or statement, one character after the other."},
+		{"LUHN", "79927398713", "79927398713"},
+		{"EUROPE", "1234567890", "An IBAN begins with the two letters of a country, such as GB. 12 is not one of them."},
+		{"EUROPE", "GB29 NWBK 6016 1331 9268 1", "An account number of The EUROPE is an IBAN. It begins with GB and has 22 letters and digits. You typed 21."},
+		{"EUROPE", "GB28 NWBK 6016 1331 9268 19", "There is a mistake in this number. Compare it with your passbook or statement, one character after the other."},
+		{"EUROPE", "gb29nwbk60161331926819", "GB29 NWBK 6016 1331 9268 19"},
+		{"FRENCH", "GB29 NWBK 6016 1331 9268 19", "An account number of The FRENCH begins with FR. You typed GB."},
+		{"WORDS", "12345", "An account number of The WORDS has 6 letters and digits. You typed 5."},
+		{"WORDS", "abc123", "Your bank does not know such a number. Compare it with your passbook or statement."}, // its addresses have digits only
+		{"WORDS", "\x07\x08bc1", "Type letters and digits only. An account number of The WORDS has no “�”."},
+		{"PHONES", "02 8123 4567", "The PHONES works with mobile phones only. Enter the number of a mobile phone, like 0905 123 4567"},
+		{"PHONES", "0917 123 4567 890 123 456", "This phone number is too long. Enter one number, like 0905 123 4567"},
+		{"PHONES", "0917 123 4567", "+63 917 123 4567"},
+	} {
+		b, path, field := begun[test.code], "/account/change/bank/details", "account_number"
+		if test.code == "PHONES" {
+			path, field = "/account/change/wallet/details", "mobile_number"
+		}
+		s := b.submit(b.get(path), "main form", url.Values{field: {test.typed}})
+		if s.status == http.StatusUnprocessableEntity {
+			s.has(".error-summary a", test.wants).has("#"+field+"-error", "Error: "+test.wants)
+			continue
+		}
+		b.leadsTo(s, "/account/check").has(".answers strong", test.wants)
+	}
+	for code, hint := range map[string]string{
+		"ELEVEN": "An account number of The ELEVEN has 11 digits. For example 0012 3456 789. You find it in your passbook or on a statement, not on your card.",
+		"EUROPE": "An account number of The EUROPE is an IBAN. It begins with the two letters of a country. You find it in your passbook or on a statement, not on your card.",
+		"FRENCH": "An account number of The FRENCH is an IBAN. It begins with FR and has 27 letters and digits. You find it in your passbook or on a statement, not on your card.",
+	} {
+		begun[code].get("/account/change/bank/details").has("#account_number-hint", hint)
+	}
+	if mode, _ := begun["LUHN"].get("/account/change/bank/details").Find("#account_number").Attr("inputmode"); mode != "numeric" {
+		t.Errorf("the keyboard for digits is %q", mode)
+	}
+
+	// A rule that becomes stricter holds for what was typed before.
+	strict := bank
+	strict.Name, strict.NumberRule = "ELEVEN", mapper.NumberRule{MinLength: 12, MaxLength: 12, Chars: mapper.Digits}
+	before := bank
+	before.Name, before.NumberRule = "ELEVEN", mapper.NumberRule{MinLength: 11, MaxLength: 11, Chars: mapper.Digits, Groups: "4 4 3", Example: "0012 3456 789"}
+	if err := p.editor.SaveStrategy(t.Context(), audit.Actor{Kind: audit.Staff, ID: "test"}, before.State(), strict); err != nil {
+		t.Fatal(err)
+	}
+	begun["ELEVEN"].leadsTo(begun["ELEVEN"].get("/account/check"), "/account/change/bank/details")
+}
+
 func TestNumbersAreStoredInOneForm(t *testing.T) {
 	p := newPortal(t)
 	bank := p.begun(t, "bank", "/account/change/bank", "branch", "GREENVAL:002")
@@ -86,6 +176,7 @@ func TestNumbersAreStoredInOneForm(t *testing.T) {
 		path, field, typed, want string
 	}{
 		{bank, "/account/change/bank/details", "account_number", "12 34–56-78\u00a090", "1234567890"},
+		{bank, "/account/change/bank/details", "account_number", "١٢٣٤٥", "12345"},
 		{bank, "/account/change/bank/details", "account_number", "GB29 NWBK 6016 1331 9268 19", "GB29NWBK60161331926819"},
 		{mobile, "/account/change/wallet/details", "mobile_number", "(0917) 123-4567", "+63 917 123 4567"},
 		{mobile, "/account/change/wallet/details", "mobile_number", "+63 917 123 4567", "+63 917 123 4567"},
@@ -155,6 +246,30 @@ func TestSearch(t *testing.T) {
 	}
 	if s := b.htmx().get("/directory/search?q=" + strings.Repeat("a", 5000)); s.status != http.StatusOK {
 		t.Errorf("a long search: status %d", s.status)
+	}
+}
+
+// Letters stand for the logos of wallets, always in the same colour.
+func TestWalletTiles(t *testing.T) {
+	p := newPortal(t)
+	want := map[string]string{"PesaGo": "PG", "Green Valley Money": "GV", "móvil": "M", "محفظة النيل": "ما", "42 Pay": "4P", "O'Neill": "ON", "--": ""}
+	var providers []mapper.DFSP
+	for name := range want {
+		providers = append(providers, mapper.DFSP{Code: strconv.Itoa(len(providers)), Name: name, Kind: mapper.MobileWallet, Active: true})
+	}
+	if err := p.directory.Load(t.Context(), providers, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := p.begun(t, "mobile_wallet", "/account/change/wallet", "", "").get("/account/change/wallet")
+	tiles := s.Find(".wallet")
+	if tiles.Length() != len(want)+1 {
+		t.Errorf("%d tiles", tiles.Length())
+	}
+	for _, tile := range tiles.EachIter() {
+		name, shown := tile.Find(".pick-name").Text(), tile.Find(".monogram[aria-hidden=true][class*=tone-]").Text()
+		if shown != want[name] {
+			t.Errorf("%s is %q, want %q", name, shown, want[name])
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ var (
 type portal struct {
 	service   *mapper.Service
 	directory *mapper.Directory
+	editor    *mapper.DirectoryAdmin
 	register  *keymgr.Register
 	server    *httptest.Server
 	engine    *gin.Engine
@@ -84,7 +85,7 @@ func newPortal(t *testing.T) *portal {
 		t.Fatal(err)
 	}
 	directory, strategies := mapper.NewDirectory(db, p.now), mapper.NewStrategies(db, p.now)
-	p.directory = directory
+	p.directory, p.editor = directory, mapper.NewDirectoryAdmin(directory, strategies, audittest.New(t, db))
 	if err := directory.Load(t.Context(), testProviders, testBranches); err != nil {
 		t.Fatal(err)
 	}

@@ -228,8 +228,10 @@ type BankView struct {
 
 // ProviderChoice is one wallet provider.
 type ProviderChoice struct {
-	Code string
-	Name string
+	Code     string
+	Name     string
+	Initials string // stand for a logo
+	Tone     string // class of their colours
 }
 
 // WalletView asks which wallet provider.
@@ -237,7 +239,6 @@ type WalletView struct {
 	Page
 	Heading   string
 	Action    string
-	Icon      string
 	Providers []ProviderChoice
 	Problem   string
 }

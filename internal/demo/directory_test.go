@@ -29,6 +29,23 @@ func TestDirectoryIsLargeEnoughAndConsistent(t *testing.T) {
 		t.Errorf("providers by kind: %v", kinds)
 	}
 
+	strategies, err := demo.Strategies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := map[string]bool{}
+	for _, s := range strategies {
+		rules[s.Name] = true
+		if err := mapper.Compile(s); err != nil || s.Example != "" && s.Verify(s.Plain(s.Example)) != "" || s.Example != s.Grouped(s.Plain(s.Example)) {
+			t.Errorf("strategy %+v: %v", s, err)
+		}
+	}
+	for _, p := range providers {
+		if p.Strategy != "" && !rules[p.Strategy] {
+			t.Errorf("%s has strategy %q", p.Code, p.Strategy)
+		}
+	}
+
 	towns, codes, of := map[string]int{}, map[string]bool{}, map[string]int{}
 	for _, b := range branches {
 		if !banks[b.DFSP] || codes[b.DFSP+b.Code] || !code.MatchString(b.Code) || b.Name == "" || b.Town == "" || !b.Active {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"spar/internal/audit"
 	"spar/keymgr"
 	"spar/mapper"
 )
@@ -17,6 +18,7 @@ type Deps struct {
 	BaseURL   string // of the portal and the partner API
 	Register  *keymgr.Register
 	Directory *mapper.Directory
+	Editor    *mapper.DirectoryAdmin
 	Mapper    mapper.Mapper
 	Now       func() time.Time
 }
@@ -47,6 +49,21 @@ func fill(ctx context.Context, d Deps) error {
 	providers, branches, err := Directory()
 	if err != nil {
 		return err
+	}
+	strategies, err := Strategies()
+	if err != nil {
+		return err
+	}
+	for _, s := range strategies {
+		// One that is there already is of a start that was killed half-way.
+		by := audit.Actor{Kind: audit.Command, ID: "demo"}
+		err := d.Editor.SaveStrategy(ctx, by, "", s)
+		if problem, ok := errors.AsType[mapper.Problem](err); ok && problem.Code == mapper.Taken {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("load demo strategies: %w", err)
+		}
 	}
 	if err := d.Directory.Load(ctx, providers, branches); err != nil {
 		return fmt.Errorf("load demo directory: %w", err)

@@ -24,9 +24,10 @@ const application = "openg2p-spar-mapper"
 
 func dependencies(t *testing.T, db *sqlx.DB, baseURL string) demo.Deps {
 	t.Helper()
+	directory, trail := mapper.NewDirectory(db, time.Now), audittest.New(t, db)
 	return demo.Deps{
-		Dir: t.TempDir(), BaseURL: baseURL, Register: keymgr.NewRegister(db, application, audittest.New(t, db), time.Now),
-		Directory: mapper.NewDirectory(db, time.Now), Mapper: mappertest.Service(t, db), Now: time.Now,
+		Dir: t.TempDir(), BaseURL: baseURL, Register: keymgr.NewRegister(db, application, trail, time.Now),
+		Directory: directory, Editor: mapper.NewDirectoryAdmin(directory, mapper.NewStrategies(db, time.Now), trail), Mapper: mappertest.Service(t, db), Now: time.Now,
 	}
 }
 
