@@ -49,11 +49,15 @@ func storeHistory(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, db *sqlx.DB
 	}
 	columns := []string{"change_id", "id_hash", "action", "version", "changed_at", "partner", "by_beneficiary", "message_id",
 		"transaction_id", "reference_id", "dfsp_code", "kind", "sealed", "asked_at", "due_at"}
-	return copyRows(ctx, conn, "link_history", columns, len(changes), func(i int) []any {
+	err := copyRows(ctx, conn, "link_history", columns, len(changes), func(i int) []any {
 		c := &changes[i]
 		return []any{c.changeID[:], c.row.id[:], string(c.action), c.row.version, at.UnixMilli(), by.Partner, by.ByBeneficiary, by.MessageID,
 			by.TransactionID, c.referenceID, c.row.dfsp, string(c.row.kind), c.row.sealed, c.askedAt, c.dueAt}
 	})
+	if err != nil {
+		return err
+	}
+	return countChanges(ctx, tx, at, changes)
 }
 
 // copyRows sends rows within the transaction that is open on the connection.

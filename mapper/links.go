@@ -227,7 +227,7 @@ type change struct {
 	consent     *Consent
 }
 
-// insertHistory writes the changes of a batch, in the transaction that makes them.
+// insertHistory writes the changes of a batch, and counts them, in the transaction that makes them.
 func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at time.Time, changes []change) error {
 	n := len(changes)
 	changeIDs, ids, sealed, consents := make([][]byte, n), make([][]byte, n), make([][]byte, n), make([][]byte, n)
@@ -261,5 +261,5 @@ func insertHistory(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, by Actor, at t
 	if err != nil {
 		return fmt.Errorf("insert %d history rows: %w", n, err)
 	}
-	return nil
+	return countChanges(ctx, tx, at, changes)
 }

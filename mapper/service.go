@@ -523,11 +523,11 @@ func forUpdate(db *sqlx.DB) string {
 }
 
 // Purge forgets message ids that can no longer be replayed, once it is in the lists of the people concerned whom their
-// answers showed, and look-ups that were kept long enough.
+// answers showed, and look-ups that were kept long enough; and it sums up what was counted. Call it about once a minute.
 func (s *Service) Purge(ctx context.Context) error {
 	_, err := s.db.ExecContext(ctx, s.db.Rebind(`DELETE FROM seen_messages WHERE expires_at < ? AND revealed IS NULL`), s.now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("purge message ids: %w", err)
 	}
-	return s.purgeLookups(ctx)
+	return errors.Join(s.purgeLookups(ctx), s.sumCounts(ctx))
 }
