@@ -96,6 +96,11 @@ func (p *PartnerAPI) call(c *gin.Context, made *attempt) error {
 	if err := readBody(c, body); err != nil {
 		return err
 	}
+	leave, err := takeRoom(ctx, body.Len())
+	if err != nil {
+		return err
+	}
+	defer leave()
 	request, partner, err := p.authenticate(ctx, c, made.action, body.Bytes())
 	made.partner = partner.ReferenceID
 	if err != nil {
@@ -120,7 +125,10 @@ func (p *PartnerAPI) call(c *gin.Context, made *attempt) error {
 	p.payMisses(request, partner, results)
 	p.Log.InfoContext(ctx, "partner call answered", slog.String("request_id", web.RequestID(c.Request.Context())),
 		slog.String("partner", partner.ReferenceID), slog.String("action", string(made.action)), slog.Int("items", len(results)))
-	return p.answer(c, &wire.Response{Request: request, Results: results, Portal: partner.ReferenceID == SelfService})
+	out := p.compose(&wire.Response{Request: request, Results: results, Portal: partner.ReferenceID == SelfService})
+	leave() // a slow reader of the answer keeps nobody else out
+	p.send(c, out)
+	return nil
 }
 
 // authenticate reads the call and proves who sent it and that they may. Once it is proven who sent the call, the partner
@@ -202,15 +210,24 @@ func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner key
 }
 
 func (p *PartnerAPI) answer(c *gin.Context, response *wire.Response) error {
+	p.send(c, p.compose(response))
+	return nil
+}
+
+// compose writes an answer into a buffer that send gives back.
+func (p *PartnerAPI) compose(response *wire.Response) *[]byte {
 	response.SenderID, response.At = p.SenderID, p.Now()
 	response.MessageID, response.CorrelationID = uuid.NewString(), uuid.NewString()
 	out := answers.Get().(*[]byte)
 	*out = response.Append((*out)[:0])
+	return out
+}
+
+func (p *PartnerAPI) send(c *gin.Context, out *[]byte) {
 	p.write(c, http.StatusOK, *out)
 	if cap(*out) <= maxPooled {
 		answers.Put(out)
 	}
-	return nil
 }
 
 // write sends an answer with our signature over exactly its bytes.
