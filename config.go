@@ -86,6 +86,7 @@ type SessionConfig struct {
 // AdminConfig is about the pages for staff.
 type AdminConfig struct {
 	Reauthenticate time.Duration `koanf:"reauthenticate"` // changes need a login younger than this
+	MaxImport      int           `koanf:"max_import"`     // of a list of the directory that is uploaded, in MB
 }
 
 // Audiences of a login provider.
@@ -157,7 +158,7 @@ func defaultConfig() Config {
 		Keys:         KeysConfig{Dir: "/var/lib/spar/keys"},
 		Application:  "openg2p-spar-mapper",
 		Session:      SessionConfig{Idle: 15 * time.Minute, Lifetime: 8 * time.Hour},
-		Admin:        AdminConfig{Reauthenticate: 15 * time.Minute},
+		Admin:        AdminConfig{Reauthenticate: 15 * time.Minute, MaxImport: 64},
 		KeyManager:   KeyManager{Mode: keyManagerLocal, Timeout: mosip.MaxTimeout, PreExpireDays: 30},
 		Certificates: defaultCertificates(),
 		Mapper:       MapperConfig{MaxBatch: 10000, MessageWindow: 5 * time.Minute},

@@ -33,6 +33,7 @@ func (l *loader) validate(c *Config) {
 	l.expect(c.Application != "", "application", "expected the name of the service partners are registered for")
 	l.expect(c.Session.Idle >= time.Minute && c.Session.Idle <= c.Session.Lifetime, "session.idle", "expected a duration from 1m to session.lifetime")
 	l.expect(c.Session.Lifetime >= time.Minute && c.Session.Lifetime <= 24*time.Hour, "session.lifetime", "expected a duration from 1m to 24h")
+	l.expect(c.Admin.MaxImport >= 1 && c.Admin.MaxImport <= 1024, "admin.max_import", "expected megabytes from 1 to 1024")
 	l.expect(c.Admin.Reauthenticate >= time.Minute && c.Admin.Reauthenticate <= c.Session.Lifetime, "admin.reauthenticate", "expected a duration from 1m to session.lifetime")
 	for _, problem := range c.Brand.options().Check(l.serving) {
 		l.expect(false, "brand."+problem.Key, "%s", problem.Text)

@@ -113,6 +113,7 @@ func TestEveryRuleNamesItsKey(t *testing.T) {
 		{"roles from nowhere", []string{staff + "ROLES_FROM=token"}, "login_providers.1.roles_from: expected id_token"},
 		{"roles from userinfo that is not asked for", []string{staff + "ROLES_FROM=userinfo"}, "login_providers.1.roles_from: expected something else"},
 		{"changes by stale logins", []string{"SPAR_ADMIN__REAUTHENTICATE=9h"}, "admin.reauthenticate: expected a duration"},
+		{"lists of any size", []string{"SPAR_ADMIN__MAX_IMPORT=0"}, "admin.max_import: expected megabytes from 1 to 1024"},
 		{"changes by no login", []string{"SPAR_ADMIN__REAUTHENTICATE=0s"}, "admin.reauthenticate: expected a duration"},
 		{"a role we do not have", []string{staff + "ROLES__SPAR_ADMIN=root"}, "login_providers.1.roles.spar-admin: expected admin or auditor"},
 		{"a secret's file that does not exist", []string{staff + "CLIENT_SECRET_FILE=/none/secret"}, staff + "CLIENT_SECRET_FILE: expected the path of a readable file"},

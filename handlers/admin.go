@@ -12,6 +12,7 @@ import (
 
 	"spar/internal/audit"
 	"spar/keymgr"
+	"spar/mapper"
 	"spar/templates"
 	"spar/web"
 	"spar/web/i18n"
@@ -24,6 +25,8 @@ type Admin struct {
 	Calls          *keymgr.Calls
 	Trail          *audit.Log
 	Directory      Directory
+	Editor         *mapper.DirectoryAdmin
+	MaxImport      int64 // of a list that is uploaded, in MB
 	Explainer      Explainer
 	KeyManager     KeyManager // one elsewhere; nil if there is none
 	Notices        Notices    // nil if people get no messages
@@ -78,6 +81,7 @@ func (a *Admin) Routes(r gin.IRouter) {
 	}
 	form(partnersPath+"/:ref/certificates/:fingerprint/revoke", a.askRevoke, a.revoke)
 	form(partnersPath+"/:ref/certificates/:fingerprint/upload", a.askUpload, a.upload)
+	a.directoryRoutes(look, change)
 	look.GET(partnersPath+"/:ref/changes/:change", a.page(a.showPending))
 	change.POST(partnersPath+"/:ref/changes/:change", a.page(a.approve))
 	look.GET(partnersPath+"/:ref/changes/:change/withdraw", a.page(a.showPending))

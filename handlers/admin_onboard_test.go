@@ -355,7 +355,25 @@ func changes(t *testing.T, h *house) map[string]url.Values {
 		t.Fatal(err)
 	}
 	fingerprint := p.Certificates[0].Fingerprint
+	bank, branch := testProviders[0], testBranches[0]
+	strategy, err := h.admin.Editor.Strategy(t.Context(), "bank")
+	if err != nil {
+		t.Fatal(err)
+	}
 	return map[string]url.Values{
+		"/admin/directory/new-provider":                          {"code": {"NEWBANK"}, "name": {"New Bank"}, "kind": {"bank"}},
+		"/admin/directory/providers/GREENVAL/edit":               {"name": {"Other"}, "seen": {bank.State()}},
+		"/admin/directory/providers/GREENVAL/close":              {"seen": {bank.State()}},
+		"/admin/directory/providers/CLOSED/open":                 {"seen": {testProviders[1].State()}},
+		"/admin/directory/providers/GREENVAL/new-branch":         {"branch_code": {"099"}, "name": {"New"}},
+		"/admin/directory/providers/GREENVAL/branches/001/edit":  {"name": {"Other"}, "seen": {branch.State()}},
+		"/admin/directory/providers/GREENVAL/branches/001/close": {"seen": {branch.State()}},
+		"/admin/directory/providers/GREENVAL/branches/003/open":  {"seen": {testBranches[2].State()}},
+		"/admin/directory/new-strategy": {
+			"name": {"new"}, "kind": {"bank"}, "construct": {"x:{account_number}@{bank_code}"}, "deconstruct": {`^x:(?P<account_number>[0-9]+)@(?P<bank_code>[A-Z]+)$`},
+		},
+		"/admin/directory/strategies/bank/edit":                          {"construct": {strategy.Construct}, "deconstruct": {strategy.Deconstruct}, "seen": {strategy.State()}},
+		"/admin/directory/strategies/bank/close":                         {"seen": {strategy.State()}},
 		"/admin/partners/new":                                            {"name": {"New"}, "reference_id": {"NEW-1"}},
 		"/admin/partners/BANK-A/settings":                                {"name": {"Other"}, "permissions": {"unlink"}, "scope": {"any"}, "seen": {fmt.Sprint(p.ChangedAt.UnixMilli())}},
 		"/admin/partners/BANK-A/suspend":                                 nil,

@@ -77,6 +77,7 @@ func newHouse(t *testing.T, options ...keymgr.Option) *house {
 	login := &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Log: log, Now: h.now}
 	h.admin = &handlers.Admin{
 		Register: h.register, Calls: h.calls, Trail: h.trail, Directory: directory, Explainer: keymgr.NewLocal(h.register),
+		Editor: mapper.NewDirectoryAdmin(directory, mapper.NewStrategies(db, h.now), h.trail), MaxImport: 1,
 		Sessions: sessions, Login: login, Reauthenticate: 15 * time.Minute, Location: time.UTC, Now: h.now, Log: log,
 	}
 	routes := handlers.Routes{
@@ -108,7 +109,8 @@ func adminRoutes(t *testing.T) []gin.RouteInfo {
 	(&handlers.Admin{Login: &handlers.Login{}}).Routes(engine)
 	var list []gin.RouteInfo
 	for _, route := range engine.Routes() {
-		route.Path = strings.NewReplacer(":ref", "PARTNER-A", ":fingerprint", strings.Repeat("0", 64), ":change", strings.Repeat("A", 26), ":channel", "sms").Replace(route.Path)
+		route.Path = strings.NewReplacer(":ref", "PARTNER-A", ":fingerprint", strings.Repeat("0", 64), ":change", strings.Repeat("A", 26),
+			":code", "GREENVAL", ":branch", "001", ":strategy", "bank", ":channel", "sms", ":import", strings.Repeat("A", 26)).Replace(route.Path)
 		if route.Path != "/admin/sign-in" {
 			list = append(list, route)
 		}

@@ -37,7 +37,11 @@ type Routes struct {
 func (r Routes) Handler() http.Handler {
 	files := noteRoute(static.Prefix, static.Handler())
 	looks := noteRoute(brand.Prefix, r.Login.Brand)
-	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused))
+	var uploads []web.Upload
+	if r.Admin != nil {
+		uploads = append(uploads, r.Admin.ImportUpload())
+	}
+	pages := r.Sessions.Protect(r.pages(), http.HandlerFunc(r.Portal.Refused), uploads...)
 	partner, onboarding, description, keys := pages, pages, pages, pages
 	logout := noteRoute(BackchannelLogoutPath, http.HandlerFunc(r.Login.BackchannelLogout))
 	if r.Partner != nil {

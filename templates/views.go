@@ -76,10 +76,11 @@ const (
 	Lookups   Section = "lookups"
 	Profile   Section = "profile"
 
-	AdminOverview Section = "admin"
-	AdminPartners Section = "admin/partners"
-	AdminAnchors  Section = "admin/trust-anchors"
-	AdminAudit    Section = "admin/audit"
+	AdminOverview  Section = "admin"
+	AdminPartners  Section = "admin/partners"
+	AdminAnchors   Section = "admin/trust-anchors"
+	AdminDirectory Section = "admin/directory"
+	AdminAudit     Section = "admin/audit"
 )
 
 // Masked is an account number as it may be shown, and as a screen reader should say it.

@@ -252,6 +252,9 @@ func (w *sessionWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
+// Unwrap is for http.ResponseController.
+func (w *sessionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // Flush is there because gin expects it of a ResponseWriter.
 func (w *sessionWriter) Flush() {
 	w.begin(http.StatusOK)

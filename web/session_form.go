@@ -9,6 +9,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"slices"
 )
 
 // FormTokenField is the name of the hidden field with the form token.
@@ -64,7 +65,7 @@ func formToken(secret string) string {
 // Protect wraps everything that browsers call: it refuses what another site made the browser send, twice over. The
 // browser itself must not say that the request came from another origin, and every request that could change something
 // must carry the form token. refused answers the others; it runs with the session.
-func (s *Sessions) Protect(next, refused http.Handler) http.Handler {
+func (s *Sessions) Protect(next, refused http.Handler, uploads ...Upload) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(refused)
 	return s.Wrap(origin.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,6 +77,10 @@ func (s *Sessions) Protect(next, refused http.Handler) http.Handler {
 		limit := int64(maxForm)
 		if user, ok := s.User(r.Context()); ok && user.Audience == Staff {
 			limit = maxStaffForm
+			if at := slices.IndexFunc(uploads, func(u Upload) bool { return u.Path == r.URL.Path }); at >= 0 && isMultipart(r) {
+				s.receive(uploads[at], next, refused, w, r)
+				return
+			}
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		if err := parseForm(r, limit); err != nil {
@@ -96,8 +101,13 @@ func (s *Sessions) Protect(next, refused http.Handler) http.Handler {
 
 // parseForm reads a form of either kind. All of it stays in memory, files too: there is a limit on the whole.
 func parseForm(r *http.Request, limit int64) error {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == "multipart/form-data" {
+	if isMultipart(r) {
 		return r.ParseMultipartForm(limit)
 	}
 	return r.ParseForm()
+}
+
+func isMultipart(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && kind == "multipart/form-data"
 }
