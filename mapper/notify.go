@@ -22,13 +22,15 @@ type Notice struct {
 	At            time.Time
 	Partner       string
 	ByBeneficiary bool
-	EffectiveAt   time.Time // of a change that is or was held: when its hold ends; otherwise zero
+	AskedAt       time.Time // of a change that is or was held: when the person asked for it; otherwise zero
+	EffectiveAt   time.Time // of the same: when its hold ends
 	Old, New      *Party    // nil where there was or is no link; for hold and cancel, New is what the link would become
 }
 
 // Party is what a record says about an account and about how to reach whom it belongs to.
 type Party struct {
 	Phone    string
+	Email    string
 	Locale   string
 	Account  Account // zero if the address fits no strategy any more
 	Provider AccountProvider
@@ -69,7 +71,7 @@ func (h *herald) announce(ctx context.Context, tx *sqlx.Tx, by Actor, at time.Ti
 		c := &changes[i]
 		n := Notice{ChangeID: c.changeID.String(), Action: c.action, At: at, Partner: by.Partner, ByBeneficiary: by.ByBeneficiary}
 		if c.dueAt > 0 {
-			n.EffectiveAt = time.UnixMilli(c.dueAt).UTC()
+			n.AskedAt, n.EffectiveAt = time.UnixMilli(c.askedAt).UTC(), time.UnixMilli(c.dueAt).UTC()
 		}
 		party, err := h.after(c)
 		if err != nil {
@@ -114,7 +116,7 @@ func (h *herald) party(row linkRow) (*Party, error) {
 }
 
 func (h *herald) described(r record) *Party {
-	p := &Party{Phone: r.phone, Locale: r.locale, Provider: *r.provider(h.providers)}
+	p := &Party{Phone: r.phone, Email: r.email, Locale: r.locale, Provider: *r.provider(h.providers)}
 	if account, err := deconstruct(h.strategies, r.fa); err == nil {
 		p.Account = account
 	}

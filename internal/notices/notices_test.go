@@ -44,6 +44,7 @@ type world struct {
 	log      *bytes.Buffer
 	channels []notices.Channel
 	ahead    time.Duration
+	hold     time.Duration // of the registry
 }
 
 func newWorld(t *testing.T, db *sqlx.DB, channels ...notices.Channel) *world {
@@ -78,9 +79,9 @@ func newWorldWithKeys(t *testing.T, db *sqlx.DB, keys string, channels ...notice
 func (w *world) newRegistry(t *testing.T, ring *keyring.Ring, trail *audit.Log) *mapper.Service {
 	t.Helper()
 	registry, err := mapper.NewService(mapper.Config{
-		DB: w.db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup}, Trail: trail, Notifier: w.Outbox,
+		DB: w.db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup}, Trail: trail, Notifier: w.Outbox, Hold: w.hold,
 		Strategies: mapper.NewStrategies(w.db, time.Now), Directory: mapper.NewDirectory(w.db, time.Now),
-		MessageWindow: 5 * time.Minute, Now: time.Now,
+		MessageWindow: 5 * time.Minute, Now: func() time.Time { return time.Now().Add(w.ahead) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -217,17 +218,73 @@ func TestWhoIsToldWhat(t *testing.T) {
 		expect("to a mailbox: mail", email.take(),
 			"maria.dangelo@example.org | The account for your social benefits was changed | Social benefits will now be paid to POSTPAY, m***@example.org. / This was done on our website by someone who signed in as you, on WHEN."+more)
 
+		// A person's own e-mail address, which is the wallet's too: once.
+		own := item(mailbox, "", "en")
+		own.Email = mapper.String("Maria.DAngelo@example.org")
+		change = do(t, w.registry.Update, self(), own).ChangeID
+		w.deliver(t)
+		if got := email.take(); len(got) != 1 || got[0].To != "maria.dangelo@example.org" || len(sms.take()) != 1 {
+			t.Errorf("own address: %+v", got)
+		}
 		change = do(t, w.registry.Unlink, self(), mappertest.Item("r1", id, "")).ChangeID
 		w.deliver(t)
 		expect("removed: mail", email.take(),
 			"maria.dangelo@example.org | The account for your social benefits was removed | Your social benefits will no longer be paid to POSTPAY, m***@example.org. No account is linked now. / This was done on our website by someone who signed in as you, on WHEN."+more)
-		if got := sms.take(); len(got) != 1 || got[0].To != "+12025550106" {
-			t.Errorf("removed: %+v", got)
-		}
-		w.expectStates(t, "2 email delivered", "6 sms delivered")
+		w.expectStates(t, "3 email delivered", "6 sms delivered")
 		if log := w.log.String(); log != "" {
 			t.Errorf("logged %s", log)
 		}
+	})
+}
+
+// A change that is held is told when it is asked for, when it is stopped, and when it is made; and at every contact, so that
+// it can be stopped in time.
+func TestHeldChanges(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		sms := &gateway{}
+		keys := t.TempDir()
+		w := newWorldWithKeys(t, db, keys, channel(notices.SMS, sms))
+		ring, err := keyring.Open(t.Context(), db, keys, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.hold = 48 * time.Hour
+		registry := w.newRegistry(t, ring, w.trail)
+		expect := func(what string, want ...string) {
+			t.Helper()
+			w.deliver(t)
+			got := []string{}
+			for _, m := range sms.take() {
+				text, _, _ := strings.Cut(m.Text, " This was done")
+				got = append(got, m.To+" "+when.ReplaceAllString(strings.TrimPrefix(text, "Social Payments Account: "), "WHEN"))
+			}
+			if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", what, diff)
+			}
+		}
+		do(t, registry.Link, self(), item(bank, "+12025550101", "en"))
+		expect("linked", "+12025550101 Your social benefits will now be paid to BANKA, number ending in 7731.")
+		held := do(t, registry.Update, self(), item(mobile, "+12025550101", "en"))
+		expect("held",
+			"+12025550101 From WHEN your social benefits will be paid to KITOPAY, number ending in 0106. Until then they are still paid to BANKA, number ending in 7731, and you can stop this change on our website.",
+			"+12025550106 From WHEN social benefits will be paid to KITOPAY, number ending in 0106. Until then this change can be stopped on our website.")
+		if _, err := registry.CancelHeld(t.Context(), self(), id, held.ChangeID); err != nil {
+			t.Fatal(err)
+		}
+		expect("stopped",
+			"+12025550101 Your social benefits will not be paid to KITOPAY, number ending in 0106. They are still paid to BANKA, number ending in 7731.",
+			"+12025550106 Social benefits will not be paid to KITOPAY, number ending in 0106. This change was stopped.")
+		do(t, registry.Update, self(), item(bankTwo, "+12025550102", "en"))
+		expect("held again",
+			"+12025550101 From WHEN your social benefits will no longer be paid to BANKA, number ending in 7731. Until then they are still paid there, and you can stop this change on our website.",
+			"+12025550102 From WHEN social benefits will be paid to DOVRINHB, number ending in 2208. Until then this change can be stopped on our website.")
+		w.ahead = 49 * time.Hour
+		if err := registry.ApplyDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		expect("made",
+			"+12025550101 Your social benefits will no longer be paid to BANKA, number ending in 7731.",
+			"+12025550102 Social benefits will now be paid to DOVRINHB, number ending in 2208.")
 	})
 }
 

@@ -55,6 +55,7 @@ func recipients(n mapper.Notice, region string) []recipient {
 			continue
 		}
 		add(SMS, phone(p.Phone, region), side.role, p.Locale)
+		add(Email, address(p.Email), side.role, p.Locale)
 		switch p.Account.Kind {
 		case mapper.MobileWallet:
 			add(SMS, phone(p.Account.Number, region), side.role, p.Locale)

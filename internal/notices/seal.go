@@ -17,7 +17,8 @@ type facts struct {
 	Locale        string        `json:"locale,omitempty"`
 	Role          string        `json:"role"`
 	Action        mapper.Action `json:"action"`
-	At            time.Time     `json:"at"`
+	At            time.Time     `json:"at"` // when somebody did it
+	EffectiveAt   time.Time     `json:"effective,omitzero"`
 	ChangeID      string        `json:"change"`
 	Partner       string        `json:"partner"`
 	ByBeneficiary bool          `json:"self,omitempty"`
@@ -36,7 +37,10 @@ type account struct {
 func factsOf(n mapper.Notice, r recipient) facts {
 	f := facts{
 		To: r.contact, Locale: r.locale, Role: r.role, Action: n.Action, At: n.At, ChangeID: n.ChangeID,
-		Partner: n.Partner, ByBeneficiary: n.ByBeneficiary,
+		Partner: n.Partner, ByBeneficiary: n.ByBeneficiary, EffectiveAt: n.EffectiveAt,
+	}
+	if n.Action != mapper.Cancel && !n.AskedAt.IsZero() {
+		f.At = n.AskedAt // whoever asked for it did so then, not when its hold ended
 	}
 	if r.role != roleNew {
 		f.Old = shown(n.Old)

@@ -18,10 +18,7 @@ func (o *Outbox) message(ctx context.Context, channel string, id uuid.UUID, f fa
 	ctx = i18n.With(ctx, i18n.Negotiate("", strings.ReplaceAll(f.Locale, "_", "-")))
 	key := keyOf(ctx, f.Action)
 	what := o.what(ctx, key, f)
-	by := i18n.T(ctx, "notice.by_you", "when", i18n.DateTime(ctx, f.At.In(o.c.Location)))
-	if !f.ByBeneficiary {
-		by = i18n.T(ctx, "notice.by_partner", "partner", line(o.c.PartnerName(ctx, f.Partner)), "when", i18n.DateTime(ctx, f.At.In(o.c.Location)))
-	}
+	by := o.by(ctx, f)
 	link := o.c.PortalURL + "/account/history/" + f.ChangeID + "/not-me"
 	// A mark right behind a link would become part of it where a program finds links by itself.
 	notMe := strings.ReplaceAll(i18n.T(ctx, "notice.not_me", "link", link), "\u2068"+link+"\u2069", link)
@@ -56,9 +53,22 @@ func keyOf(ctx context.Context, action mapper.Action) string {
 	return key
 }
 
+// by says who did it, and when.
+func (o *Outbox) by(ctx context.Context, f facts) string {
+	when := i18n.DateTime(ctx, f.At.In(o.c.Location))
+	switch {
+	case f.ByBeneficiary:
+		return i18n.T(ctx, "notice.by_you", "when", when)
+	case strings.HasPrefix(f.Partner, "("): // mapper.Operator and the like, which no partner can be called
+		return i18n.T(ctx, "notice.by_staff", "when", when)
+	default:
+		return i18n.T(ctx, "notice.by_partner", "partner", line(o.c.PartnerName(ctx, f.Partner)), "when", when)
+	}
+}
+
 // what says what happened to whoever has the role. An action that has one text for everybody has it under both.
 func (o *Outbox) what(ctx context.Context, key string, f facts) string {
-	args := []any{"old", o.account(ctx, f.Old), "new", o.account(ctx, f.New)}
+	args := []any{"old", o.account(ctx, f.Old), "new", o.account(ctx, f.New), "when", i18n.DateTime(ctx, f.EffectiveAt.In(o.c.Location))}
 	if text := i18n.T(ctx, key+f.Role, args...); text != key+f.Role {
 		return text
 	}
