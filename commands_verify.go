@@ -58,7 +58,7 @@ func (v verifyCommand) Run(c *console) error {
 	result.Notes = notes
 	if v.Sender != "" && sender != v.Sender {
 		result.Verified, result.Reason = false, keymgr.UnknownSender
-		result.Detail = fmt.Sprintf("the body's header.sender_id is %.80q, not %s: the registry would look for a key of that sender", sender, v.Sender)
+		result.Detail = keymgr.Say("other_sender", "the body's header.sender_id is %.80q, not %s: the registry would look for a key of that sender", sender, v.Sender)
 	}
 	if v.JSON {
 		err = printJSON(c.stdout, result)
@@ -105,8 +105,8 @@ func (v verification) text() []byte {
 			state = "FAILED"
 		}
 		fmt.Fprintf(&out, "Step %s  %-28s %s\n", step.Name, names[step.Name], state)
-		if step.Detail != "" {
-			fmt.Fprintf(&out, "        %s\n", step.Detail)
+		if step.Detail != nil {
+			fmt.Fprintf(&out, "        %s\n", step.Detail.Error())
 		}
 		for _, line := range evidence(step) {
 			fmt.Fprintf(&out, "        %-12s %s\n", line[0], line[1])
@@ -122,7 +122,7 @@ func (v verification) text() []byte {
 		out.WriteString("verified\n")
 		return out.Bytes()
 	}
-	fmt.Fprintf(&out, "NOT verified: %s: %s\n", v.Reason, v.Detail)
+	fmt.Fprintf(&out, "NOT verified: %s: %s\n", v.Reason, v.Detail.Error())
 	return out.Bytes()
 }
 
@@ -142,7 +142,7 @@ func evidence(step keymgr.Step) (lines [][2]string) {
 		for _, one := range step.Key.Certificates {
 			add("certificate", "%s", colons(one.Fingerprint))
 			add("", "%s, %s, for %s, valid %s to %s", one.Subject, one.Key, one.Algorithm, one.NotBefore.Format(time.DateOnly), one.NotAfter.Format(time.DateOnly))
-			add("", "%s", one.Detail)
+			add("", "%s", one.Detail.Error())
 		}
 	}
 	if s := step.Signature; s != nil {
@@ -154,7 +154,7 @@ func evidence(step keymgr.Step) (lines [][2]string) {
 		for _, form := range b.Forms {
 			add("hash D", "%s %s, %d bytes%s", form.Hash, form.Name, form.Bytes, signedMark(form.Name == b.Matched))
 		}
-		add("canonical", "%s", b.NotCanonical)
+		add("canonical", "%s", b.NotCanonical.Error())
 		if d := b.FirstDifference; d != nil {
 			add("difference", "at byte %d", d.Offset)
 			add("  in token", "%s", d.Payload)

@@ -164,12 +164,14 @@ func (a *Admin) certificateProblem(ctx context.Context, err error) string {
 			return i18n.T(ctx, "admin.certificate.problem."+key)
 		}
 	}
-	if errors.Is(err, keymgr.ErrCertificate) || errors.Is(err, keymgr.ErrInvalid) {
-		_, why, found := strings.Cut(err.Error(), keymgr.ErrCertificate.Error()+": ")
-		if !found {
-			why = err.Error()
-		}
-		return i18n.T(ctx, "admin.certificate.problem.refused", "why", why)
+	why, told := errors.AsType[*keymgr.Said](err)
+	switch {
+	case errors.Is(err, keymgr.ErrCertificate) && told:
+		return i18n.T(ctx, "admin.certificate.problem.refused", "why", said(ctx, why))
+	case errors.Is(err, keymgr.ErrCertificate):
+		return i18n.T(ctx, "admin.upload.unusable")
+	case errors.Is(err, keymgr.ErrInvalid):
+		return i18n.T(ctx, "admin.problem.invalid")
 	}
 	return ""
 }

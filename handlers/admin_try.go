@@ -156,13 +156,13 @@ func (a *Admin) tryView(c *gin.Context, p keymgr.Partner, form tryForm) template
 func (a *Admin) describe(ctx context.Context, view *templates.TryView, found keymgr.Explanation) {
 	view.Verdict = i18n.T(ctx, "admin.try.verified")
 	if !found.Verified {
-		view.Verdict, view.Detail = outcomeText(ctx, tryOutcome(found.Reason)), found.Detail
+		view.Verdict, view.Detail = outcomeText(ctx, tryOutcome(found.Reason)), said(ctx, found.Detail)
 	}
 	for _, hint := range found.Hints {
-		view.Hints = append(view.Hints, hint.Text)
+		view.Hints = append(view.Hints, i18n.T(ctx, "admin.hint."+hint.Code))
 	}
 	for _, step := range found.Steps {
-		shown := templates.TrialStep{Title: i18n.T(ctx, "admin.try.step."+strings.ToLower(step.Name)), Detail: step.Detail, State: stepMark(ctx, step)}
+		shown := templates.TrialStep{Title: i18n.T(ctx, "admin.try.step."+strings.ToLower(step.Name)), Detail: said(ctx, step.Detail), State: stepMark(ctx, step)}
 		switch {
 		case step.Token != nil:
 			shown.Rows = tokenRows(ctx, step.Token)
@@ -224,7 +224,7 @@ func (a *Admin) keyTable(ctx context.Context, k *keymgr.KeyEvidence) templates.T
 		state := mark(i18n.T(ctx, "admin.try.counts"), templates.Good)
 		if !c.Usable {
 			state = mark(outcomeText(ctx, string(c.Reason)), templates.Bad)
-			state.Detail = c.Detail
+			state.Detail = said(ctx, c.Detail)
 		}
 		until := c.NotAfter
 		if c.ValidTo != nil {
@@ -251,20 +251,31 @@ func signatureRows(ctx context.Context, s *keymgr.SignatureEvidence) []templates
 }
 
 func bodyRows(ctx context.Context, b *keymgr.BodyEvidence) []templates.Row {
-	rows := tryRows(ctx, tryRow{"matched", b.Matched}, tryRow{"not_canonical", b.NotCanonical})
+	rows := tryRows(ctx, tryRow{"matched", formText(ctx, b.Matched)}, tryRow{"not_canonical", said(ctx, b.NotCanonical)})
 	if d := b.FirstDifference; d != nil {
 		rows = append(rows, tryRows(ctx, tryRow{"difference", strconv.Itoa(d.Offset)}, tryRow{"in_token", d.Payload}, tryRow{"in_body", d.Body})...)
 	}
 	return rows
 }
 
+// formText names a way in which a body may have been signed; nothing for none.
+func formText(ctx context.Context, name string) string {
+	keys := map[string]string{
+		keymgr.FormAsSent: "as_sent", keymgr.FormCanonical: "canonical", keymgr.FormCanonicalPlus: "canonical_plus", keymgr.FormToken: "token",
+	}
+	if name == "" {
+		return ""
+	}
+	return i18n.T(ctx, "admin.try.signed."+keys[name])
+}
+
 // formsTable lists the hashes of the ways in which the body may have been signed.
 func formsTable(ctx context.Context, b *keymgr.BodyEvidence) templates.Table {
 	table := templates.Table{Caption: i18n.T(ctx, "admin.try.hashes"), Columns: columns(ctx, "form", "bytes#", "hash")}
 	for _, form := range b.Forms {
-		name := templates.Cell{Text: form.Name}
+		name := templates.Cell{Text: formText(ctx, form.Name)}
 		if form.Name == b.Matched {
-			name = mark(form.Name, templates.Good)
+			name = mark(name.Text, templates.Good)
 		}
 		table.Rows = append(table.Rows, []templates.Cell{name, number(ctx, int64(form.Bytes)), {Text: form.Hash, Code: true}})
 	}

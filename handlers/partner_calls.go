@@ -53,7 +53,7 @@ func (a *attempt) describe(call *keymgr.Call, err error) {
 	out := problemOf(err)
 	switch {
 	case refused:
-		call.Partner, call.Outcome, call.Detail = refusal.Sender, string(refusal.Reason), refusal.Detail
+		call.Partner, call.Outcome, call.Detail = refusal.Sender, string(refusal.Reason), refusal.Detail.Error()
 	case errors.Is(err, keymgr.ErrSignatureMissing):
 		call.Outcome = string(signatureMissing)
 	case forbidden:

@@ -78,7 +78,7 @@ func (p *PartnerAPI) fail(c *gin.Context, err error) {
 	case refused:
 		p.Metrics.Refused(refusal.Reason)
 		p.Log.WarnContext(ctx, "partner call refused", append(attrs, slog.String("reason", string(refusal.Reason)),
-			slog.String("sender", refusal.Sender), slog.String("detail", refusal.Detail))...)
+			slog.String("sender", refusal.Sender), slog.String("detail", refusal.Detail.Error()))...)
 	case errors.Is(err, keymgr.ErrSignatureMissing):
 		p.Metrics.Refused(signatureMissing)
 		p.Log.WarnContext(ctx, "partner call refused", append(attrs, slog.String("reason", string(signatureMissing)))...)

@@ -81,7 +81,7 @@ func (c *canonicalizer) document(size int) ([]byte, error) {
 		return nil, err
 	}
 	if _, err := c.in.ReadToken(); err != io.EOF {
-		return nil, fmt.Errorf("%w: something follows the value", ErrNotCanonical)
+		return nil, fmt.Errorf("%w: %w", ErrNotCanonical, Say("value_after", "something follows the value"))
 	}
 	return c.out, nil
 }
@@ -115,7 +115,7 @@ func (c *canonicalizer) open() error {
 		return notJSON(err)
 	}
 	if c.in.StackDepth() > MaxDepth {
-		return fmt.Errorf("%w: nested deeper than %d levels", ErrNotCanonical, MaxDepth)
+		return fmt.Errorf("%w: %w", ErrNotCanonical, Say("nested", "nested deeper than %d levels", MaxDepth))
 	}
 	c.out = append(c.out, byte(token.Kind()))
 	return nil
@@ -252,7 +252,7 @@ func (c *canonicalizer) number(text string) error {
 	if strings.ContainsAny(text, ".eE") {
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return fmt.Errorf("%w: number beyond the range of a double", ErrNotCanonical)
+			return fmt.Errorf("%w: %w", ErrNotCanonical, Say("number_range", "number beyond the range of a double"))
 		}
 		c.float(f)
 		return nil
@@ -262,7 +262,7 @@ func (c *canonicalizer) number(text string) error {
 	}
 	if _, err := strconv.ParseInt(text, 10, 64); err != nil {
 		if _, err := strconv.ParseUint(text, 10, 64); err != nil {
-			return fmt.Errorf("%w: integer beyond 64 bits", ErrNotCanonical)
+			return fmt.Errorf("%w: %w", ErrNotCanonical, Say("integer_range", "integer beyond 64 bits"))
 		}
 	}
 	c.out = append(c.out, text...)
@@ -313,7 +313,7 @@ func decimalExponent(f float64) int {
 // notJSON keeps the library's description, which has the offset but may repeat a name of the body, out of the error.
 func notJSON(err error) error {
 	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return fmt.Errorf("%w: duplicate name", ErrNotCanonical)
+		return fmt.Errorf("%w: %w", ErrNotCanonical, Say("duplicate_name", "duplicate name"))
 	}
-	return fmt.Errorf("%w: not strict JSON", ErrNotCanonical)
+	return fmt.Errorf("%w: %w", ErrNotCanonical, Say("not_json", "not strict JSON"))
 }

@@ -89,7 +89,7 @@ func certificateAlgorithm(public crypto.PublicKey, wanted string) (string, error
 		return natural.String(), nil
 	}
 	if !fits(jwa.SignatureAlgorithm(wanted), natural) {
-		return "", fmt.Errorf("the key cannot make signatures of the algorithm %.20q; expected %s", wanted, natural)
+		return "", Say("algorithm_of_key", "the key cannot make signatures of the algorithm %q; expected %s", clip(wanted), natural.String())
 	}
 	return wanted, nil
 }
@@ -108,14 +108,14 @@ func (p Policy) judgeSelfSigned(c *x509.Certificate, issuers []*x509.Certificate
 		return nil
 	}
 	if len(issuers) > 0 {
-		return errors.New("it is self-signed: expected exactly one certificate, without others")
+		return Say("self_signed_with_others", "it is self-signed: expected exactly one certificate, without others")
 	}
 	if !p.SelfSigned {
-		return errors.New("it is self-signed, and only certificates of a trust anchor are accepted here")
+		return Say("self_signed", "it is self-signed, and only certificates of a trust anchor are accepted here")
 	}
 	// Not CheckSignatureFrom, which wants a self-signed certificate to be a CA.
 	if err := c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature); err != nil {
-		return errors.New("it is self-signed, but not by its own key")
+		return Say("not_by_its_key", "it is self-signed, but not by its own key")
 	}
 	return nil
 }
@@ -130,15 +130,15 @@ func readUpload(input []byte) ([]*x509.Certificate, error) {
 	for i, der := range ders {
 		c, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, fmt.Errorf("%w: cannot be parsed: %w", ErrCertificate, err)
+			return nil, fmt.Errorf("%w: %w", ErrCertificate, Say("unreadable", "cannot be parsed: %v", err))
 		}
 		for _, other := range parsed {
 			if other.Equal(c) {
-				return nil, fmt.Errorf("%w: the same certificate is in it twice; expected exactly one, and its issuers", ErrCertificate)
+				return nil, fmt.Errorf("%w: %w", ErrCertificate, Say("twice", "the same certificate is in it twice; expected exactly one, and its issuers"))
 			}
 		}
 		if i > 0 && !c.IsCA {
-			return nil, fmt.Errorf("%w: expected exactly one certificate, and behind it only those of authorities", ErrCertificate)
+			return nil, fmt.Errorf("%w: %w", ErrCertificate, Say("others", "expected exactly one certificate, and behind it only those of authorities"))
 		}
 		parsed = append(parsed, c)
 	}
@@ -149,7 +149,7 @@ func readUpload(input []byte) ([]*x509.Certificate, error) {
 // are counted as well.
 func uploadedDER(input []byte) ([][]byte, error) {
 	if len(input) > maxCertificateInput {
-		return nil, fmt.Errorf("%w: larger than 32 KiB", ErrCertificate)
+		return nil, fmt.Errorf("%w: %w", ErrCertificate, Say("too_large", "larger than 32 KiB"))
 	}
 	if IsPrivateKey(input) {
 		return nil, ErrPrivateKey
@@ -157,21 +157,21 @@ func uploadedDER(input []byte) ([][]byte, error) {
 	begins := bytes.Count(input, []byte("-----BEGIN "))
 	switch {
 	case len(input) == 0:
-		return nil, fmt.Errorf("%w: it is empty", ErrCertificate)
+		return nil, fmt.Errorf("%w: %w", ErrCertificate, Say("empty", "it is empty"))
 	case begins == 0:
 		return [][]byte{bytes.Clone(input)}, nil
 	case begins > maxUpload:
-		return nil, fmt.Errorf("%w: expected at most %d PEM blocks, found %d", ErrCertificate, maxUpload, begins)
+		return nil, fmt.Errorf("%w: %w", ErrCertificate, Say("too_many_blocks", "expected at most %d PEM blocks, found %d", maxUpload, begins))
 	}
 	var ders [][]byte
 	for block, rest := pem.Decode(input); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("%w: expected a PEM block CERTIFICATE, found %.40q", ErrCertificate, block.Type)
+			return nil, fmt.Errorf("%w: %w", ErrCertificate, Say("other_block", "expected a PEM block CERTIFICATE, found %q", clip(block.Type)))
 		}
 		ders = append(ders, block.Bytes)
 	}
 	if len(ders) != begins {
-		return nil, fmt.Errorf("%w: a PEM block is damaged", ErrCertificate)
+		return nil, fmt.Errorf("%w: %w", ErrCertificate, Say("damaged_block", "a PEM block is damaged"))
 	}
 	return ders, nil
 }
@@ -196,13 +196,13 @@ func keyAlgorithm(public crypto.PublicKey) (jwa.SignatureAlgorithm, error) {
 		return jwa.RS256, checkRSA(key)
 	case *ecdsa.PublicKey:
 		if key.Curve != elliptic.P256() {
-			return "", fmt.Errorf("EC key must be on P-256, it is on %s", key.Curve.Params().Name)
+			return "", Say("ec_curve", "EC key must be on P-256, it is on %s", key.Curve.Params().Name)
 		}
 		return jwa.ES256, nil
 	case ed25519.PublicKey:
 		return jwa.EdDSA, nil
 	default:
-		return "", errors.New("key must be RSA, EC P-256 or Ed25519")
+		return "", Say("key_kind", "key must be RSA, EC P-256 or Ed25519")
 	}
 }
 
@@ -210,13 +210,13 @@ func keyAlgorithm(public crypto.PublicKey) (jwa.SignatureAlgorithm, error) {
 func checkRSA(key *rsa.PublicKey) error {
 	switch bits := key.N.BitLen(); {
 	case bits < minRSABits:
-		return fmt.Errorf("RSA key must have at least %d bits, it has %d", minRSABits, bits)
+		return Say("rsa_short", "RSA key must have at least %d bits, it has %d", minRSABits, bits)
 	case bits > maxRSABits:
-		return fmt.Errorf("RSA key must have at most %d bits, it has %d", maxRSABits, bits)
+		return Say("rsa_long", "RSA key must have at most %d bits, it has %d", maxRSABits, bits)
 	case key.N.Bit(0) == 0:
-		return errors.New("RSA modulus is even")
+		return Say("rsa_even", "RSA modulus is even")
 	case key.E < minRSAExponent || key.E > maxRSAExponent || key.E%2 == 0:
-		return fmt.Errorf("RSA exponent must be odd and from %d to %d, it is %d", minRSAExponent, maxRSAExponent, key.E)
+		return Say("rsa_exponent", "RSA exponent must be odd and from %d to %d, it is %d", minRSAExponent, maxRSAExponent, key.E)
 	}
 	return nil
 }

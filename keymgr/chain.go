@@ -30,7 +30,7 @@ func (p Policy) ParseTrustAnchor(upload []byte, now time.Time) (TrustAnchor, err
 		return TrustAnchor{}, err
 	}
 	if len(ders) != 1 {
-		return TrustAnchor{}, fmt.Errorf("%w: expected exactly one certificate, found %d", ErrCertificate, len(ders))
+		return TrustAnchor{}, fmt.Errorf("%w: %w", ErrCertificate, Say("not_one", "expected exactly one certificate, found %d", len(ders)))
 	}
 	c, err := parseAuthority(ders[0])
 	if err != nil {
@@ -46,10 +46,10 @@ func (p Policy) ParseTrustAnchor(upload []byte, now time.Time) (TrustAnchor, err
 
 func (p Policy) judgeAnchor(c *x509.Certificate, now time.Time) error {
 	if now.After(c.NotAfter) {
-		return fmt.Errorf("it expired at %s", c.NotAfter.UTC().Format(time.RFC3339))
+		return Say("expired_at", "it expired at %s", c.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if isSelfIssued(c) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) != nil {
-		return errors.New("it is self-signed, but not by its own key")
+		return Say("not_by_its_key", "it is self-signed, but not by its own key")
 	}
 	return p.judgeAuthority(c)
 }
@@ -58,13 +58,13 @@ func (p Policy) judgeAnchor(c *x509.Certificate, now time.Time) error {
 func (p Policy) judgeAuthority(c *x509.Certificate) error {
 	switch {
 	case c.Version != 3 || !c.BasicConstraintsValid || !c.IsCA:
-		return errors.New("it is not the certificate of an authority (basicConstraints CA:TRUE)")
+		return Say("no_authority", "it is not the certificate of an authority (basicConstraints CA:TRUE)")
 	case hasExtension(c, oidKeyUsage) && c.KeyUsage&x509.KeyUsageCertSign == 0:
-		return errors.New("its keyUsage does not include keyCertSign")
+		return Say("key_usage_of_authority", "its keyUsage does not include keyCertSign")
 	case !slices.Contains(allowedCertificateSignatures(), c.SignatureAlgorithm):
-		return errors.New("it must be signed with SHA-256 or better, it is signed with " + signatureName(c))
+		return Say("signed_weakly", "it must be signed with SHA-256 or better, it is signed with %s", signatureName(c))
 	case len(c.UnhandledCriticalExtensions) > 0:
-		return fmt.Errorf("it has an unknown critical extension %s", c.UnhandledCriticalExtensions[0])
+		return Say("unknown_extension", "it has an unknown critical extension %s", c.UnhandledCriticalExtensions[0].String())
 	}
 	if err := p.authorityKey(c.PublicKey); err != nil {
 		return err
@@ -107,12 +107,12 @@ func (t trust) chain(leaf *x509.Certificate, intermediates []byte, at time.Time)
 	pool := x509.NewCertPool()
 	issuers, err := x509.ParseCertificates(intermediates)
 	if err != nil {
-		return period{}, fmt.Errorf("the certificates of its issuers cannot be parsed: %w", err)
+		return period{}, Say("issuers_unreadable", "the certificates of its issuers cannot be parsed: %v", err)
 	}
 	for _, issuer := range issuers {
 		authority, err := parseAuthority(issuer.Raw)
 		if err != nil {
-			return period{}, fmt.Errorf("its issuer %.100q: %w", issuer.Subject, err)
+			return period{}, Say("issuer", "its issuer %q: %v", clip(issuer.Subject.String()), err)
 		}
 		pool.AddCert(authority)
 	}
@@ -144,12 +144,12 @@ func (t trust) chain(leaf *x509.Certificate, intermediates []byte, at time.Time)
 // judgeChain applies to a chain what Go's verification does not: our policy, and the names it does not know.
 func (t trust) judgeChain(chain []*x509.Certificate) (period, error) {
 	if len(chain) < 2 {
-		return period{}, errors.New("it is itself a trust anchor")
+		return period{}, Say("is_anchor", "it is itself a trust anchor")
 	}
 	p := period{from: chain[1].NotBefore, to: chain[1].NotAfter}
 	for _, issuer := range chain[1:] {
 		if err := t.policy.judgeAuthority(issuer); err != nil {
-			return period{}, fmt.Errorf("its issuer %.100q: %w", issuer.Subject, err)
+			return period{}, Say("issuer", "its issuer %q: %v", clip(issuer.Subject.String()), err)
 		}
 		if issuer.NotBefore.After(p.from) {
 			p.from = issuer.NotBefore
@@ -164,22 +164,22 @@ func (t trust) judgeChain(chain []*x509.Certificate) (period, error) {
 // chainError says in words for people what Go's verification found.
 func chainError(err error) error {
 	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
-		return errors.New("it does not chain to a trust anchor; intermediate certificates belong behind it in the same PEM file")
+		return Say("no_anchor", "it does not chain to a trust anchor; intermediate certificates belong behind it in the same PEM file")
 	}
 	invalid, ok := errors.AsType[x509.CertificateInvalidError](err)
 	if !ok {
-		return fmt.Errorf("its chain cannot be verified: %s", strings.TrimPrefix(err.Error(), "x509: "))
+		return Say("chain", "its chain cannot be verified: %s", strings.TrimPrefix(err.Error(), "x509: "))
 	}
-	who := fmt.Sprintf("its issuer %.100q", invalid.Cert.Subject)
+	issuer := clip(invalid.Cert.Subject.String())
 	switch invalid.Reason {
 	case x509.Expired:
-		return fmt.Errorf("%s is not valid now", who)
+		return Say("issuer_not_valid", "its issuer %q is not valid now", issuer)
 	case x509.NotAuthorizedToSign:
-		return fmt.Errorf("%s is not an authority (basicConstraints CA:TRUE)", who)
+		return Say("issuer_no_authority", "its issuer %q is not an authority (basicConstraints CA:TRUE)", issuer)
 	case x509.TooManyIntermediates:
-		return fmt.Errorf("%s does not allow so long a chain (path length)", who)
+		return Say("issuer_path_length", "its issuer %q does not allow so long a chain (path length)", issuer)
 	case x509.CANotAuthorizedForThisName, x509.UnconstrainedName:
-		return errors.New("an issuer's name constraints do not allow its names")
+		return Say("names", "an issuer's name constraints do not allow its names")
 	}
-	return fmt.Errorf("its chain cannot be verified: %s", strings.TrimPrefix(err.Error(), "x509: "))
+	return Say("chain", "its chain cannot be verified: %s", strings.TrimPrefix(err.Error(), "x509: "))
 }

@@ -16,7 +16,7 @@ type Explanation struct {
 	Sender   string `json:"sender"`
 	Verified bool   `json:"verified"`
 	Reason   Reason `json:"reason,omitempty"` // why not; [SignatureMissing] where there is no signature at all
-	Detail   string `json:"detail,omitempty"`
+	Detail   *Said  `json:"detail,omitempty"`
 	Steps    []Step `json:"steps"`           // A, B, C, D
 	Hints    []Hint `json:"hints,omitempty"` // mistakes that would explain the signature
 	Fault    error  `json:"-"`               // the question could not be answered; nothing else counts then
@@ -30,7 +30,7 @@ type Step struct {
 	Name      string             `json:"step"` // A: take the token apart. B: fetch the sender's key. C: the hash in the signature. D: the hash of header and body
 	Passed    bool               `json:"passed"`
 	Reached   bool               `json:"reached"`
-	Detail    string             `json:"detail,omitempty"`
+	Detail    *Said              `json:"detail,omitempty"`
 	Token     *TokenEvidence     `json:"token,omitempty"`
 	Key       *KeyEvidence       `json:"key,omitempty"`
 	Signature *SignatureEvidence `json:"signature,omitempty"`
@@ -64,7 +64,7 @@ type CertificateEvidence struct {
 	Picked    bool       `json:"picked"` // not left out by kid
 	Usable    bool       `json:"usable"` // it counts at this moment, for the token's algorithm if there is a token
 	Reason    Reason     `json:"reason,omitempty"`
-	Detail    string     `json:"detail,omitempty"`
+	Detail    *Said      `json:"detail,omitempty"`
 }
 
 // SignatureEvidence is what step C found. Only RSA signatures have a hash inside: in the others the numbers of the
@@ -80,7 +80,7 @@ type SignatureEvidence struct {
 type BodyEvidence struct {
 	Forms           []FormEvidence `json:"forms"`
 	Matched         string         `json:"matched,omitempty"`          // name of the form that was signed
-	NotCanonical    string         `json:"not_canonical,omitempty"`    // why the body has no canonical form
+	NotCanonical    *Said          `json:"not_canonical,omitempty"`    // why the body has no canonical form
 	SamePayload     *bool          `json:"same_payload,omitempty"`     // full form: the token carries this body
 	FirstDifference *Difference    `json:"first_difference,omitempty"` // full form, where it does not, or not byte for byte
 }
@@ -110,7 +110,7 @@ func (l *Local) Explain(ctx context.Context, m Signed) Explanation {
 	switch {
 	case verdict == nil:
 	case errors.Is(verdict, ErrSignatureMissing):
-		e.Reason, e.Detail = SignatureMissing, "there is no Signature header"
+		e.Reason, e.Detail = SignatureMissing, Say("signature_missing", "there is no Signature header")
 	case refused:
 		e.Reason, e.Detail = refusal.Reason, refusal.Detail
 	default:
@@ -161,7 +161,7 @@ func explainToken(x examination, m Signed, e Explanation) Step {
 func (l *Local) explainKey(x examination, now time.Time) Step {
 	step := Step{Name: "B", Reached: true, Key: &KeyEvidence{Certificates: []CertificateEvidence{}}}
 	if x.from == nil {
-		step.Detail = "not a partner of this application"
+		step.Detail = Say("no_partner", "not a partner of this application")
 		return step
 	}
 	step.Key.Known, step.Key.Name, step.Key.Status = true, x.from.Name, x.from.Status

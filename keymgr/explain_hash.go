@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"strings"
 	"unicode"
@@ -31,10 +32,10 @@ func (l *Local) explainSignature(x examination) Step {
 		found.Method = "RSASSA-PSS"
 	case jwa.ES256:
 		found.Method = "ECDSA"
-		step.Detail = "an ECDSA signature holds no hash: its two numbers, the public key and the hash of step D are put into the curve's equation"
+		step.Detail = Say("ecdsa", "an ECDSA signature holds no hash: its two numbers, the public key and the hash of step D are put into the curve's equation")
 	case jwa.EdDSA:
 		found.Method = "Ed25519"
-		step.Detail = "an Ed25519 signature holds no hash: it is compared by the curve's equation, over the bytes of step D themselves"
+		step.Detail = Say("ed25519", "an Ed25519 signature holds no hash: it is compared by the curve's equation, over the bytes of step D themselves")
 	}
 	if x.signedWith != nil {
 		found.Certificate = x.signedWith.Fingerprint
@@ -59,7 +60,7 @@ func (l *Local) explainSignature(x examination) Step {
 			return step
 		}
 	}
-	step.Detail = "not this partner's key: none of its certificates opens the signature"
+	step.Detail = Say("no_key_opens", "not this partner's key: none of its certificates opens the signature")
 	return step
 }
 
@@ -143,7 +144,7 @@ func explainBody(x examination, m Signed, c Step, verified bool) Step {
 	add(FormAsSent, m.Body, appendSigned(nil, x.token.header, m.Body))
 	forms, err := canonicalForms(m.Body)
 	if err != nil {
-		body.NotCanonical = err.Error()
+		body.NotCanonical, _ = errors.AsType[*Said](err)
 	}
 	for i, form := range forms {
 		add([]string{FormCanonical, FormCanonicalPlus}[i], form, appendSigned(nil, x.token.header, form))
@@ -157,13 +158,13 @@ func explainBody(x examination, m Signed, c Step, verified bool) Step {
 	switch {
 	case verified:
 	case body.SamePayload != nil && !*body.SamePayload:
-		step.Detail = "the token's payload is not the body"
+		step.Detail = Say("other_payload", "the token's payload is not the body")
 	case body.Matched != "":
-		step.Detail = "the bytes were signed, but not with a certificate that counts"
+		step.Detail = Say("does_not_count", "the bytes were signed, but not with a certificate that counts")
 	case c.Passed && c.Signature.Hash != "":
-		step.Detail = "the signature is over other bytes: no hash of the body is the one in the signature"
+		step.Detail = Say("other_bytes", "the signature is over other bytes: no hash of the body is the one in the signature")
 	default:
-		step.Detail = "the signature does not verify the body"
+		step.Detail = Say("does_not_verify", "the signature does not verify the body")
 	}
 	return step
 }

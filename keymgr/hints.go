@@ -21,8 +21,8 @@ type Hint struct {
 	Text string `json:"text"`
 }
 
-// hintTexts says what each hint means, in the order in which they are given.
-func hintTexts() []Hint {
+// Hints lists every hint there is, in the order in which they are given.
+func Hints() []Hint {
 	return []Hint{
 		{"header_name", "the value has the name of the header in front of it: only what follows \"Signature:\" belongs there"},
 		{"quotes", "the value has quotes or blanks around it"},
@@ -71,7 +71,7 @@ func (l *Local) hints(x examination, m Signed) []Hint {
 			}
 		}
 	}
-	return slices.DeleteFunc(hintTexts(), func(h Hint) bool { return !found[h.Code] })
+	return slices.DeleteFunc(Hints(), func(h Hint) bool { return !found[h.Code] })
 }
 
 // repair undoes mistakes in the writing of the token.

@@ -53,25 +53,25 @@ func parseToken(values []string) (token, error) {
 		return token{}, ErrSignatureMissing
 	}
 	if len(values) > 1 {
-		return token{}, malformed("more than one Signature header")
+		return token{}, malformed(Say("two_headers", "more than one Signature header"))
 	}
 	value := values[0]
 	if len(value) > MaxSignatureHeader {
-		return token{}, malformed("longer than 64 KiB")
+		return token{}, malformed(Say("header_long", "longer than 64 KiB"))
 	}
 	segments := strings.Split(value, ".")
 	if len(segments) != 3 {
-		return token{}, malformed("not three segments")
+		return token{}, malformed(Say("segments", "not three segments"))
 	}
 	var decoded [3][]byte
 	for i, segment := range segments {
 		var ok bool
 		if decoded[i], ok = decodeSegment(segment); !ok {
-			return token{}, malformed("a segment is not unpadded base64url")
+			return token{}, malformed(Say("base64url", "a segment is not unpadded base64url"))
 		}
 	}
 	if len(decoded[0]) == 0 || len(decoded[2]) == 0 {
-		return token{}, malformed("empty header or signature")
+		return token{}, malformed(Say("empty_segment", "empty header or signature"))
 	}
 	t := token{
 		header: segments[0], full: segments[1] != "", payload: decoded[1],
@@ -83,7 +83,7 @@ func parseToken(values []string) (token, error) {
 	return t, nil
 }
 
-func malformed(detail string) *Refusal { return &Refusal{Reason: Malformed, Detail: detail} }
+func malformed(detail *Said) *Refusal { return &Refusal{Reason: Malformed, Detail: detail} }
 
 // decodeSegment decodes unpadded base64url of which there is no other spelling. Go's decoder skips CR and LF even when
 // strict, so the alphabet is checked first.
@@ -102,7 +102,7 @@ func decodeSegment(segment string) ([]byte, bool) {
 // readHeader fills in what the protected header says.
 func (t *token) readHeader(header []byte) error {
 	if len(header) > maxProtectedHeader {
-		return malformed("protected header longer than 1 KiB")
+		return malformed(Say("protected_long", "protected header longer than 1 KiB"))
 	}
 	members, err := headerMembers(header)
 	if err != nil {
@@ -111,7 +111,7 @@ func (t *token) readHeader(header []byte) error {
 	t.keyID = members["kid"]
 	t.algorithm = jwa.SignatureAlgorithm(members["alg"])
 	if !slices.Contains(allowedAlgorithms(), t.algorithm) {
-		return &Refusal{Reason: BadAlgorithm, Detail: "alg is absent or not allowed"}
+		return &Refusal{Reason: BadAlgorithm, Detail: Say("alg", "alg is absent or not allowed")}
 	}
 	return nil
 }
@@ -121,29 +121,29 @@ func (t *token) readHeader(header []byte) error {
 func headerMembers(header []byte) (map[string]string, error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(header))
 	if token, err := d.ReadToken(); err != nil || token.Kind() != '{' {
-		return nil, malformed("protected header is not a JSON object")
+		return nil, malformed(Say("protected_object", "protected header is not a JSON object"))
 	}
 	members := make(map[string]string, 4)
 	for d.PeekKind() == '"' {
 		name, err := d.ReadToken()
 		if err != nil {
-			return nil, malformed("protected header is not strict JSON")
+			return nil, malformed(Say("protected_json", "protected header is not strict JSON"))
 		}
 		key := name.String()
 		if !slices.Contains([]string{"alg", "kid", "typ", "cty"}, key) {
-			return nil, malformed("protected header has a member that is not allowed")
+			return nil, malformed(Say("protected_member", "protected header has a member that is not allowed"))
 		}
 		value, err := d.ReadToken()
 		if err != nil || value.Kind() != '"' {
-			return nil, malformed("protected header has a member that is not a string")
+			return nil, malformed(Say("protected_string", "protected header has a member that is not a string"))
 		}
 		members[key] = value.String()
 	}
 	if _, err := d.ReadToken(); err != nil { // the closing brace
-		return nil, malformed("protected header is not strict JSON")
+		return nil, malformed(Say("protected_json", "protected header is not strict JSON"))
 	}
 	if _, err := d.ReadToken(); err != io.EOF {
-		return nil, malformed("something follows the protected header's object")
+		return nil, malformed(Say("protected_after", "something follows the protected header's object"))
 	}
 	return members, nil
 }
@@ -156,7 +156,7 @@ func Payload(signature []string) ([]byte, error) {
 		return nil, err
 	}
 	if !t.full {
-		return nil, malformed("detached, without a body")
+		return nil, malformed(Say("no_body", "detached, without a body"))
 	}
 	return t.payload, nil
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +41,7 @@ func isNameConstraints(id asn1.ObjectIdentifier) bool {
 func parseAuthority(der []byte) (*x509.Certificate, error) {
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("cannot be parsed: %w", err)
+		return nil, Say("unreadable", "cannot be parsed: %v", err)
 	}
 	if _, err := directoryConstraintsOf(c); err != nil {
 		return nil, err
@@ -58,7 +57,7 @@ func directoryConstraintsOf(c *x509.Certificate) (directoryConstraints, error) {
 	}
 	var all nameConstraints
 	if rest, err := asn1.Unmarshal(c.Extensions[i].Value, &all); err != nil || len(rest) > 0 {
-		return directoryConstraints{}, errors.New("its name constraints cannot be read")
+		return directoryConstraints{}, Say("name_constraints_unreadable", "its name constraints cannot be read")
 	}
 	permitted, err := directoryNames(all.Permitted)
 	if err != nil {
@@ -75,11 +74,11 @@ func directoryNames(subtrees []generalSubtree) (names []pkix.RDNSequence, err er
 		case tagDirectory:
 			var name pkix.RDNSequence
 			if rest, err := asn1.Unmarshal(subtree.Base.Bytes, &name); err != nil || len(rest) > 0 {
-				return nil, errors.New("its name constraints cannot be read")
+				return nil, Say("name_constraints_unreadable", "its name constraints cannot be read")
 			}
 			names = append(names, name)
 		default:
-			return nil, errors.New("it has name constraints of a kind that cannot be checked here")
+			return nil, Say("name_constraints_kind", "it has name constraints of a kind that cannot be checked here")
 		}
 	}
 	return names, nil
@@ -99,14 +98,14 @@ func checkDirectoryNames(chain []*x509.Certificate) error {
 			}
 			var name pkix.RDNSequence
 			if rest, err := asn1.Unmarshal(c.RawSubject, &name); err != nil || len(rest) > 0 {
-				return errors.New("its subject cannot be read")
+				return Say("subject_unreadable", "its subject cannot be read")
 			}
 			if !constraints.allow(name) {
-				return fmt.Errorf("the name constraints of its issuer %.100q do not allow its names", issuer.Subject)
+				return Say("names_of_issuer", "the name constraints of its issuer %q do not allow its names", clip(issuer.Subject.String()))
 			}
 		}
 		if constrainsEmail(issuer) && len(chain[0].EmailAddresses) == 0 && hasEmailInSubject(chain[0]) {
-			return errors.New("an issuer constrains e-mail addresses: the address belongs in subjectAltName, not in the subject")
+			return Say("email_in_subject", "an issuer constrains e-mail addresses: the address belongs in subjectAltName, not in the subject")
 		}
 	}
 	return nil

@@ -257,14 +257,14 @@ func (o *OwnSignature) Verify(signature []string, body []byte) error {
 		return err
 	}
 	if t.full {
-		return &Refusal{Reason: Malformed, Detail: "expected a detached signature"}
+		return &Refusal{Reason: Malformed, Detail: Say("not_detached", "expected a detached signature")}
 	}
 	key, ok := o.keys.LookupKeyID(t.keyID)
 	if !ok {
 		return ErrUnknownKey
 	}
 	if key.Algorithm() != t.algorithm {
-		return &Refusal{Reason: BadAlgorithm, Detail: "alg is not the key's"}
+		return &Refusal{Reason: BadAlgorithm, Detail: Say("alg_of_key", "alg is not the key's")}
 	}
 	var public any
 	if err := key.Raw(&public); err != nil {
@@ -275,7 +275,7 @@ func (o *OwnSignature) Verify(signature []string, body []byte) error {
 		return fmt.Errorf("use published key: %w", err)
 	}
 	if verifier.Verify(appendSigned(nil, t.header, body), t.signature, public) != nil {
-		return &Refusal{Reason: Tampered, Detail: "the key does not verify the body"}
+		return &Refusal{Reason: Tampered, Detail: Say("key_does_not_verify", "the key does not verify the body")}
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -93,7 +92,7 @@ func extendedKeyUsages(c *x509.Certificate) ([]string, error) {
 		}
 		var usages []asn1.ObjectIdentifier
 		if rest, err := asn1.Unmarshal(extension.Value, &usages); err != nil || len(rest) > 0 {
-			return nil, errors.New("its extendedKeyUsage cannot be read")
+			return nil, Say("extended_key_usage_unreadable", "its extendedKeyUsage cannot be read")
 		}
 		texts := make([]string, len(usages))
 		for i, usage := range usages {
@@ -115,28 +114,28 @@ func (p Policy) checkUsage(c *x509.Certificate) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("its extendedKeyUsage must be absent or include one of %s", strings.Join(p.ExtendedKeyUsages, ", "))
+	return Say("extended_key_usage", "its extendedKeyUsage must be absent or include one of %s", strings.Join(p.ExtendedKeyUsages, ", "))
 }
 
 // judge says what is wrong with a partner's certificate apart from its key and its issuer.
 func (p Policy) judge(c *x509.Certificate, now time.Time) error {
 	switch {
 	case !slices.Contains(allowedCertificateSignatures(), c.SignatureAlgorithm):
-		return errors.New("it must be signed with SHA-256 or better, it is signed with " + signatureName(c))
+		return Say("signed_weakly", "it must be signed with SHA-256 or better, it is signed with %s", signatureName(c))
 	case c.Version < 3 && hasExtensions(c):
-		return fmt.Errorf("it has extensions, which only version 3 can have, and says that it is version %d", c.Version)
+		return Say("version", "it has extensions, which only version 3 can have, and says that it is version %d", c.Version)
 	case hasExtension(c, oidKeyUsage) && c.KeyUsage&x509.KeyUsageDigitalSignature == 0:
-		return errors.New("its keyUsage does not include digitalSignature")
+		return Say("key_usage", "its keyUsage does not include digitalSignature")
 	case len(c.UnhandledCriticalExtensions) > 0:
-		return fmt.Errorf("it has an unknown critical extension %s", c.UnhandledCriticalExtensions[0])
+		return Say("unknown_extension", "it has an unknown critical extension %s", c.UnhandledCriticalExtensions[0].String())
 	case c.NotAfter.Before(c.NotBefore):
-		return errors.New("it ends before it begins")
+		return Say("ends_before_it_begins", "it ends before it begins")
 	case now.After(c.NotAfter):
-		return fmt.Errorf("it expired at %s", c.NotAfter.UTC().Format(time.RFC3339))
+		return Say("expired_at", "it expired at %s", c.NotAfter.UTC().Format(time.RFC3339))
 	case c.NotAfter.Sub(c.NotBefore) > p.MaxValidity:
-		return fmt.Errorf("it is valid for %d days, %d are allowed", days(c.NotAfter.Sub(c.NotBefore)), days(p.MaxValidity))
+		return Say("valid_too_long", "it is valid for %d days, %d are allowed", days(c.NotAfter.Sub(c.NotBefore)), days(p.MaxValidity))
 	case c.IsCA && !(p.SelfSignedCA && isSelfIssued(c) && !actsAsAuthority(c)):
-		return errors.New("it is the certificate of an authority (basicConstraints CA:TRUE); make one with CA:FALSE")
+		return Say("is_authority", "it is the certificate of an authority (basicConstraints CA:TRUE); make one with CA:FALSE")
 	}
 	return p.checkUsage(c)
 }

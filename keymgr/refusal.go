@@ -66,10 +66,10 @@ func Reasons() []Reason {
 type Refusal struct {
 	Reason Reason
 	Sender string // empty where what was sent could not be a reference id
-	Detail string
+	Detail *Said
 }
 
 // Error says everything, for the log.
 func (r *Refusal) Error() string {
-	return fmt.Sprintf("signature of %q refused: %s: %s", r.Sender, r.Reason, r.Detail)
+	return fmt.Sprintf("signature of %q refused: %s: %s", r.Sender, r.Reason, r.Detail.Error())
 }

@@ -147,11 +147,11 @@ func (k *knownKey) under(trust trust, c Certificate, at time.Time) *knownKey {
 func (s *sender) candidates(t token, from source, now time.Time) ([]candidate, *Refusal) {
 	switch {
 	case s == nil:
-		return nil, &Refusal{Reason: UnknownSender, Detail: "not a partner of this application"}
+		return nil, &Refusal{Reason: UnknownSender, Detail: Say("no_partner", "not a partner of this application")}
 	case s.Status == Suspended:
-		return nil, &Refusal{Reason: SenderSuspended, Detail: "the partner is suspended"}
+		return nil, &Refusal{Reason: SenderSuspended, Detail: Say("suspended", "the partner is suspended")}
 	case s.Status != Active:
-		return nil, &Refusal{Reason: SenderDraft, Detail: "the partner was not activated"}
+		return nil, &Refusal{Reason: SenderDraft, Detail: Say("not_activated", "the partner was not activated")}
 	}
 	var good, bad []candidate
 	var none *Refusal // why there is no good one
@@ -175,7 +175,7 @@ func (s *sender) candidates(t token, from source, now time.Time) ([]candidate, *
 	case len(good) > 0:
 		return all, nil
 	case none == nil:
-		none = &Refusal{Reason: NoCertificate, Detail: "the partner has no certificate"}
+		none = &Refusal{Reason: NoCertificate, Detail: Say("no_certificate", "the partner has no certificate")}
 	}
 	return all, none
 }
@@ -193,15 +193,15 @@ func (s *sender) indexOf(keyID string) int {
 	return slices.IndexFunc(s.keys, func(k senderKey) bool { return k.keyID == keyID || k.Fingerprint == hex })
 }
 
-// describeKeyID helps the administrator who reads the log of a failing partner.
-func (s *sender) describeKeyID(t token) string {
+// noneVerifies says that no certificate does, and what kid did, which helps the administrator of a failing partner.
+func (s *sender) noneVerifies(t token) *Said {
 	switch {
 	case t.keyID == "":
-		return "there is no kid"
+		return Say("none_verifies", "no certificate of the sender verifies the body; there is no kid")
 	case s != nil && s.indexOf(t.keyID) >= 0:
-		return "kid picked one"
+		return Say("none_verifies_kid", "no certificate of the sender verifies the body; kid picked one")
 	default:
-		return "kid picked none"
+		return Say("none_verifies_other_kid", "no certificate of the sender verifies the body; kid picked none")
 	}
 }
 
@@ -210,32 +210,30 @@ func (k *senderKey) refusalFor(algorithm jwa.SignatureAlgorithm, from source, no
 	if refusal := k.refusal(from, now); refusal != nil || k.Algorithm == algorithm.String() {
 		return refusal
 	}
-	return &Refusal{Reason: BadAlgorithm, Detail: "the certificate's algorithm is " + k.Algorithm}
+	return &Refusal{Reason: BadAlgorithm, Detail: Say("other_algorithm", "the certificate's algorithm is %s", k.Algorithm)}
 }
 
 // refusal says why a key does not count at this moment for any algorithm, or nil.
 func (k *senderKey) refusal(from source, now time.Time) *Refusal {
-	because := func(reason Reason, detail string) *Refusal {
-		return &Refusal{Reason: reason, Detail: "certificate " + k.Fingerprint + " " + detail}
-	}
+	because := func(reason Reason, detail *Said) *Refusal { return &Refusal{Reason: reason, Detail: detail} }
 	soon := now.Add(from.policy.ClockSkew)
 	switch {
 	case !k.RevokedAt.IsZero():
-		return because(Revoked, "is revoked")
+		return because(Revoked, Say("revoked", "certificate %s is revoked", k.Fingerprint))
 	case now.After(k.NotAfter):
-		return because(Expired, "has expired")
+		return because(Expired, Say("expired", "certificate %s has expired", k.Fingerprint))
 	case !k.ValidTo.IsZero() && now.After(k.ValidTo):
-		return because(Replaced, "was replaced, and the overlap has ended")
+		return because(Replaced, Say("replaced", "certificate %s was replaced, and the overlap has ended", k.Fingerprint))
 	case soon.Before(k.NotBefore):
-		return because(NotYetValid, "is not valid yet")
+		return because(NotYetValid, Say("not_yet_valid", "certificate %s is not valid yet", k.Fingerprint))
 	case k.weak != nil:
-		return because(WeakKey, "does not fit the policy any more: "+k.weak.Error())
+		return because(WeakKey, Say("weak", "certificate %s does not fit the policy any more: %v", k.Fingerprint, k.weak))
 	case from.anyIssuer:
 		return nil
 	case k.broken != nil:
-		return because(Untrusted, "is not trusted: "+k.broken.Error())
+		return because(Untrusted, Say("untrusted", "certificate %s is not trusted: %v", k.Fingerprint, k.broken))
 	case !k.chain.holds(now) && !k.chain.holds(soon):
-		return because(Untrusted, "is not trusted: a certificate of its issuers is not valid now")
+		return because(Untrusted, Say("untrusted_now", "certificate %s is not trusted: a certificate of its issuers is not valid now", k.Fingerprint))
 	}
 	return nil
 }

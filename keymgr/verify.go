@@ -119,7 +119,7 @@ func (l *Local) examine(ctx context.Context, m Signed, thorough bool, signed *[]
 	if x.token, verdict = parseToken(m.Signature); verdict == nil {
 		x.parsed = true
 		if x.token.full && !samePayload(x.token.payload, m.Body) {
-			verdict = &Refusal{Reason: OtherPayload, Detail: "the token's payload is not the body"}
+			verdict = &Refusal{Reason: OtherPayload, Detail: Say("other_payload", "the token's payload is not the body")}
 		}
 	}
 	if verdict != nil && !thorough {
@@ -140,8 +140,7 @@ func (l *Local) examine(ctx context.Context, m Signed, thorough bool, signed *[]
 	case refusal != nil:
 		verdict = refusal
 	case x.signedWith == nil:
-		detail := "no certificate of the sender verifies the body; " + x.from.describeKeyID(x.token)
-		verdict = &Refusal{Reason: Tampered, Detail: detail}
+		verdict = &Refusal{Reason: Tampered, Detail: x.from.noneVerifies(x.token)}
 	case x.signedWith.refusal != nil:
 		verdict = x.signedWith.refusal
 	}

@@ -10,7 +10,6 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -40,13 +39,13 @@ func (p Policy) checkStrength(public crypto.PublicKey) error {
 		return checkModulus(key)
 	case *ecdsa.PublicKey:
 		if _, err := key.ECDH(); err != nil {
-			return errors.New("EC key is not a point on its curve")
+			return Say("ec_point", "EC key is not a point on its curve")
 		}
 		return nil
 	case ed25519.PublicKey:
 		return checkEd25519(key)
 	}
-	return errors.New("key must be RSA, EC P-256 or Ed25519")
+	return Say("key_kind", "key must be RSA, EC P-256 or Ed25519")
 }
 
 // checkKnown is the part that can change after onboarding: sizes come from the configuration, and keys become known.
@@ -54,9 +53,9 @@ func (p Policy) checkKnown(public crypto.PublicKey) error {
 	if key, ok := public.(*rsa.PublicKey); ok {
 		switch bits := key.N.BitLen(); {
 		case bits < p.RSAMinBits:
-			return fmt.Errorf("RSA key must have at least %d bits, it has %d", p.RSAMinBits, bits)
+			return Say("rsa_short", "RSA key must have at least %d bits, it has %d", p.RSAMinBits, bits)
 		case bits > p.RSAMaxBits:
-			return fmt.Errorf("RSA key must have at most %d bits, it has %d", p.RSAMaxBits, bits)
+			return Say("rsa_long", "RSA key must have at most %d bits, it has %d", p.RSAMaxBits, bits)
 		}
 	}
 	return p.KnownWeak.check(public)
@@ -64,16 +63,16 @@ func (p Policy) checkKnown(public crypto.PublicKey) error {
 
 func checkModulus(key *rsa.PublicKey) error {
 	if prime := smallFactor(key.N); prime != 0 {
-		return fmt.Errorf("RSA key is weak: its modulus is divisible by %d", prime)
+		return Say("rsa_divisible", "RSA key is weak: its modulus is divisible by %d", prime)
 	}
 	if rocacheck.IsWeak(key) {
-		return errors.New("RSA key is weak: it was made by the faulty library of CVE-2017-15361 (ROCA)")
+		return Say("rsa_roca", "RSA key is weak: it was made by the faulty library of CVE-2017-15361 (ROCA)")
 	}
 	if closePrimes(key.N) {
-		return errors.New("RSA key is weak: its two primes are too close to each other")
+		return Say("rsa_close", "RSA key is weak: its two primes are too close to each other")
 	}
 	if key.N.ProbablyPrime(0) {
-		return errors.New("RSA key is weak: its modulus is a prime")
+		return Say("rsa_prime", "RSA key is weak: its modulus is a prime")
 	}
 	return nil
 }
@@ -130,10 +129,10 @@ func closePrimes(n *big.Int) bool {
 func checkEd25519(key ed25519.PublicKey) error {
 	point, err := new(edwards25519.Point).SetBytes(key)
 	if err != nil || !bytes.Equal(point.Bytes(), key) {
-		return errors.New("Ed25519 key is not a point on its curve")
+		return Say("ed25519_point", "Ed25519 key is not a point on its curve")
 	}
 	if new(edwards25519.Point).MultByCofactor(point).Equal(edwards25519.NewIdentityPoint()) == 1 {
-		return errors.New("Ed25519 key is weak: it is a point of small order")
+		return Say("ed25519_small", "Ed25519 key is weak: it is a point of small order")
 	}
 	return nil
 }
@@ -147,7 +146,7 @@ func (p Policy) authorityKey(public crypto.PublicKey) error {
 		}
 	case *ecdsa.PublicKey:
 		if key.Curve != elliptic.P256() && key.Curve != elliptic.P384() && key.Curve != elliptic.P521() {
-			return fmt.Errorf("EC key must be on P-256, P-384 or P-521, it is on %s", key.Curve.Params().Name)
+			return Say("ec_curves", "EC key must be on P-256, P-384 or P-521, it is on %s", key.Curve.Params().Name)
 		}
 	}
 	return p.checkStrength(public)
@@ -193,7 +192,7 @@ func (w *WeakKeys) check(public crypto.PublicKey) error {
 	}
 	for _, name := range names {
 		if _, known := w.hashes[name]; known {
-			return errors.New("key is weak: it is on the list of known keys")
+			return Say("known_key", "key is weak: it is on the list of known keys")
 		}
 	}
 	return nil

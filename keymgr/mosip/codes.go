@@ -14,12 +14,15 @@ import (
 type Refused struct{ Codes []string }
 
 // Error names every code and what it means for us.
-func (r *Refused) Error() string {
+func (r *Refused) Error() string { return "the key manager answered " + r.answers() }
+
+// answers lists its codes with what they mean.
+func (r *Refused) answers() string {
 	texts := make([]string, len(r.Codes))
 	for i, code := range r.Codes {
 		texts[i] = code + " (" + meaning(code) + ")"
 	}
-	return "the key manager answered " + strings.Join(texts, ", ")
+	return strings.Join(texts, ", ")
 }
 
 // has reports whether a code is among the errors.

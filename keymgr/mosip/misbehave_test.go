@@ -87,7 +87,7 @@ func TestTheKeyManagersNo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w.double.Misbehave("jwtVerify", test.answer)
 			refusal := w.fresh(t).refuses(t, keymgr.Disagreement, "PARTNER-A", body, w.signed(t))
-			if refusal.Sender != "PARTNER-A" || !strings.Contains(refusal.Detail, test.detail) || strings.Contains(refusal.Error(), "MESSAGEMARKER") {
+			if refusal.Sender != "PARTNER-A" || !strings.Contains(refusal.Detail.Error(), test.detail) || strings.Contains(refusal.Error(), "MESSAGEMARKER") {
 				t.Errorf("refusal %v", refusal)
 			}
 		})

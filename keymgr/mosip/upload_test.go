@@ -76,7 +76,7 @@ func TestStopsBeforeTheEnd(t *testing.T) {
 	w.accepts(t, body, w.signed(t))
 	w.clock.advance(2)
 	refusal := w.refuses(t, keymgr.Disagreement, "PARTNER-A", body, w.signed(t))
-	if !strings.Contains(refusal.Detail, "KER-KMS-016") {
+	if !strings.Contains(refusal.Detail.Error(), "KER-KMS-016") {
 		t.Errorf("refusal %v", refusal)
 	}
 }

@@ -45,16 +45,16 @@ func (k *KeyManager) Verify(ctx context.Context, m keymgr.Signed) (keymgr.Partne
 	}
 	if !covers(proof, held) {
 		return keymgr.Partner{}, &keymgr.Refusal{
-			Reason: keymgr.NotInKeyManager, Sender: reference, Detail: "certificate " + proof.Certificate.Fingerprint + " verifies the body but was not uploaded to the key manager",
+			Reason: keymgr.NotInKeyManager, Sender: reference, Detail: keymgr.Say("not_uploaded", "certificate %s verifies the body but was not uploaded to the key manager", proof.Certificate.Fingerprint),
 		}
 	}
 	valid, err := k.verifies(ctx, reference, m.Signature[0], proof.Payload)
-	disagrees := &keymgr.Refusal{Reason: keymgr.Disagreement, Sender: reference, Detail: "certificate " + held + " verifies the body here; signatureValid is false there"}
+	disagrees := &keymgr.Refusal{Reason: keymgr.Disagreement, Sender: reference, Detail: keymgr.Say("not_valid_there", "certificate %s verifies the body here; signatureValid is false there", held)}
 	if no, ok := errors.AsType[*Refused](err); ok && isAnswer(err) {
 		if slices.ContainsFunc(no.Codes, func(code string) bool { return !aboutThePartner(code) }) {
 			return keymgr.Partner{}, unavailable("%w", no)
 		}
-		disagrees.Detail = no.Error()
+		disagrees.Detail = keymgr.Say("key_manager", "the key manager answered %s", no.answers())
 		return keymgr.Partner{}, disagrees
 	}
 	switch {
