@@ -61,7 +61,7 @@ func (a *Admin) showNotices(c *gin.Context) error {
 var noticeMarks = map[string]string{notices.Queued: templates.Waiting, notices.Delivered: templates.Good, notices.GivenUp: templates.Bad}
 
 func (a *Admin) noticesRow(ctx context.Context, n notices.Count) []templates.Cell {
-	reason := templates.Cell{}
+	reason := templates.Cell{Text: i18n.T(ctx, "admin.notices.failure.none")}
 	if n.Failure != "" {
 		reason = templates.Cell{Text: i18n.T(ctx, "admin.notices.failure."+n.Failure), Detail: n.Failure}
 	}

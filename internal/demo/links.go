@@ -41,6 +41,7 @@ func linkExisting(ctx context.Context, m mapper.Mapper, now time.Time) error {
 		}, []mapper.Item{{
 			ReferenceID: mapper.String("1"), Timestamp: mapper.String(now.UTC().Format(time.RFC3339)),
 			ID: mapper.String(p.MapperID()), FA: mapper.String(l.fa), Name: mapper.String(p.Name), Phone: mapper.String(p.Phone),
+			Email: mapper.String(p.Email), // heard only where the person themself did it
 		}})
 		if err != nil {
 			return fmt.Errorf("link demo person %s: %w", l.person, err)
