@@ -213,7 +213,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	}
 	if a.cfg.Mapper.URL == "" { // otherwise the registry is elsewhere, and partners call it there
 		routes.Partner = &handlers.PartnerAPI{
-			Mapper: a.service, History: a.service, Lookups: a.service, Partners: a.register, Verifier: checks.partners, Signer: a.ownKeys, Quotas: quotas,
+			Mapper: a.service, History: a.service, Lookups: a.service, Holds: a.service, Partners: a.register, Verifier: checks.partners, Signer: a.ownKeys, Quotas: quotas,
 			Calls: a.calls, Refusals: a.refusals, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			ReceiverIDs: a.cfg.Mapper.ReceiverIDs, MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}

@@ -32,6 +32,7 @@ type PartnerAPI struct {
 	Mapper        mapper.Mapper
 	History       History // for a portal that runs apart, as the next two
 	Lookups       Lookups
+	Holds         Holds
 	Partners      Partners
 	Verifier      keymgr.Verifier
 	Signer        Signer
@@ -78,6 +79,11 @@ func (p *PartnerAPI) Routes(r gin.IRouter) {
 			}
 		})
 	}
+	r.POST("/mapper/sync/"+string(wire.Cancel), func(c *gin.Context) {
+		if err := p.cancelHeld(c); err != nil {
+			p.fail(c, err)
+		}
+	})
 	r.GET("/mapper/limits", func(c *gin.Context) {
 		if err := p.limits(c); err != nil {
 			p.fail(c, err)
@@ -172,6 +178,9 @@ func missingPermissions(partner keymgr.Partner, request *wire.Request) (missing 
 	case isOfPortal(request.Action) && partner.ReferenceID == SelfService: // only the portal shows people what is theirs
 		require(keymgr.Details)
 		return missing
+	case request.Action == wire.Cancel && partner.ReferenceID == SelfService: // a change of a change
+		require(keymgr.Update)
+		return missing
 	case request.Action != mapper.Resolve:
 		require(keymgr.Permission(request.Action))
 		return missing
@@ -187,14 +196,7 @@ func missingPermissions(partner keymgr.Partner, request *wire.Request) (missing 
 }
 
 func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner keymgr.Partner) ([]mapper.Result, error) {
-	by := mapper.Actor{
-		Partner:       partner.ReferenceID,
-		ByBeneficiary: partner.ReferenceID == SelfService, // which lets nobody else change anything
-		FAProviders:   partner.FAProviders,
-		MessageID:     request.Header.MessageID,
-		TransactionID: request.TransactionID,
-		RequestID:     web.RequestID(ctx),
-	}
+	by := callerOf(ctx, request, partner)
 	switch request.Action {
 	case mapper.Link:
 		return p.Mapper.Link(ctx, by, request.Items)
@@ -206,6 +208,17 @@ func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner key
 		return p.Mapper.Resolve(ctx, by, request.Items)
 	default:
 		return nil, fmt.Errorf("no such action: %s", request.Action)
+	}
+}
+
+func callerOf(ctx context.Context, request *wire.Request, partner keymgr.Partner) mapper.Actor {
+	return mapper.Actor{
+		Partner:       partner.ReferenceID,
+		ByBeneficiary: partner.ReferenceID == SelfService, // which lets nobody else change anything
+		FAProviders:   partner.FAProviders,
+		MessageID:     request.Header.MessageID,
+		TransactionID: request.TransactionID,
+		RequestID:     web.RequestID(ctx),
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"spar/internal/quota"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
+	"spar/mapper"
 	"spar/mapper/mappertest"
 	"spar/migrations/dbtest"
 )
@@ -71,7 +72,7 @@ func (s *syncBuffer) String() string {
 
 const maxBatch = 50
 
-func newPartnerAPI(t *testing.T, db *sqlx.DB) *partnerAPI {
+func newPartnerAPI(t *testing.T, db *sqlx.DB, changes ...func(*mapper.Config)) *partnerAPI {
 	t.Helper()
 	gin.SetMode(gin.TestMode)
 	api := &partnerAPI{db: db, register: keymgr.NewRegister(db, "openg2p-spar-mapper", audittest.New(t, db), time.Now), key: keytest.RSA(t, 1), logs: &syncBuffer{}}
@@ -81,8 +82,9 @@ func newPartnerAPI(t *testing.T, db *sqlx.DB) *partnerAPI {
 		t.Fatal(err)
 	}
 	engine := gin.New()
+	service := mappertest.Service(t, db, changes...)
 	api.calls = &handlers.PartnerAPI{
-		Mapper: mappertest.Service(t, db), Signer: api.ownKeys, Quotas: testQuotas(t, db), Verifier: keymgr.NewLocal(api.register), Metrics: handlers.NewMetrics("test", db.DB),
+		Mapper: service, History: service, Holds: service, Signer: api.ownKeys, Quotas: testQuotas(t, db), Verifier: keymgr.NewLocal(api.register), Metrics: handlers.NewMetrics("test", db.DB),
 		Log: slog.New(slog.NewJSONHandler(api.logs, nil)), SenderID: "openg2p-spar-mapper",
 		MessageWindow: 5 * time.Minute, MaxBatch: maxBatch, Now: time.Now,
 	}

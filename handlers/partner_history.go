@@ -34,11 +34,8 @@ func (p *PartnerAPI) tellPortal(c *gin.Context, action mapper.Action) error {
 	if err != nil {
 		return err
 	}
-	if fault := request.Check(p.Now(), p.MessageWindow, 1); fault != nil {
-		return p.answer(c, &wire.Response{Request: request, Fault: fault})
-	}
-	if len(request.Items) != 1 {
-		return &wire.SyntaxError{Expected: "message." + string(action) + "_request must have one item"}
+	if fault, err := p.checkOne(request); fault != nil || err != nil {
+		return p.answerOr(c, request, fault, err)
 	}
 	results, err := p.act(ctx, request, partner)
 	if errors.Is(err, mapper.ErrDuplicateMessage) {
@@ -54,6 +51,24 @@ func (p *PartnerAPI) tellPortal(c *gin.Context, action mapper.Action) error {
 		}
 	}
 	return p.answer(c, response)
+}
+
+// checkOne checks a message about one person.
+func (p *PartnerAPI) checkOne(request *wire.Request) (*wire.Fault, error) {
+	if fault := request.Check(p.Now(), p.MessageWindow, 1); fault != nil {
+		return fault, nil
+	}
+	if len(request.Items) != 1 {
+		return nil, &wire.SyntaxError{Expected: "message." + string(request.Action) + "_request must have one item"}
+	}
+	return nil, nil
+}
+
+func (p *PartnerAPI) answerOr(c *gin.Context, request *wire.Request, fault *wire.Fault, err error) error {
+	if err != nil {
+		return err
+	}
+	return p.answer(c, &wire.Response{Request: request, Fault: fault})
 }
 
 func (p *PartnerAPI) tell(ctx context.Context, id mapper.ID, response *wire.Response) (err error) {

@@ -48,6 +48,12 @@ type Lookups interface {
 	Lookups(ctx context.Context, id mapper.ID, limit int) ([]mapper.Lookup, error)
 }
 
+// Holds stops changes that wait for their hold to end. An error that is [mapper.ErrNotHeld] says that this one does not wait
+// any more.
+type Holds interface {
+	CancelHeld(ctx context.Context, by mapper.Actor, id mapper.ID, changeID string) (mapper.Change, error)
+}
+
 // Directory finds the banks, branches and wallet providers that can be chosen. An error that is [mapper.ErrNotFound]
 // says that there is no such active one.
 type Directory interface {

@@ -480,8 +480,8 @@ func (s *Service) keepLockable(ctx context.Context, tx *sqlx.Tx, b *batch, ids [
 	return nil
 }
 
-// CancelHeld stops a change that waits, for the person who asked for it. It answers with the row of the history that says
-// so, or with [ErrNotHeld].
+// CancelHeld stops a change that waits, for the person who asked for it: the caller vouches for that. It answers with what
+// the history then says of who did it and when, or with [ErrNotHeld].
 func (s *Service) CancelHeld(ctx context.Context, by Actor, id ID, changeID string) (Change, error) {
 	if by.Partner == "" || by.MessageID == "" {
 		return Change{}, fmt.Errorf("stop held change: %w", ErrNoActor)
@@ -515,10 +515,7 @@ func (s *Service) CancelHeld(ctx context.Context, by Actor, id ID, changeID stri
 			return err
 		}
 		done := b.changes[0]
-		stopped = Change{
-			ID: done.changeID.String(), Action: Cancel, At: b.at, Partner: by.Partner, ByBeneficiary: by.ByBeneficiary,
-			AskedAt: time.UnixMilli(done.askedAt).UTC(), EffectiveAt: time.UnixMilli(done.dueAt).UTC(),
-		}
+		stopped = Change{ID: done.changeID.String(), Action: Cancel, At: b.at, Partner: by.Partner, ByBeneficiary: by.ByBeneficiary}
 		return s.record(ctx, tx, tell, b, Cancel)
 	})
 	if err != nil {

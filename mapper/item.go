@@ -115,7 +115,7 @@ func (c Consent) allowed() bool {
 // heard is the item as the mapper takes it from an actor: what only the portal may say is left out for everybody else.
 func (i Item) heard(by Actor) Item {
 	if !by.ByBeneficiary {
-		i.Email, i.Base, i.Consent = Text{}, Text{}, nil
+		i.Email, i.Base, i.Consent, i.Change = Text{}, Text{}, nil, Text{}
 	}
 	return i
 }

@@ -73,6 +73,7 @@ type Item struct {
 	Email   Text     // the person's own, for messages to them
 	Base    Text     // the [Result.State] that the person saw: in any other state, the change is refused with StateStale
 	Consent *Consent // what the person agreed to by this change; nil if nothing
+	Change  Text     // the change of the history that a message is about; see [Service.CancelHeld]
 }
 
 // Consent is the text that a person agreed to, exactly as it was shown to them. When they did is the time of the change.

@@ -115,12 +115,34 @@ func (c *Client) Lookups(ctx context.Context, id mapper.ID, limit int) ([]mapper
 	return answer.Lookups[:min(limit, len(answer.Lookups))], nil
 }
 
+// CancelHeld stops a change that waits; see [mapper.Service.CancelHeld].
+func (c *Client) CancelHeld(ctx context.Context, by mapper.Actor, id mapper.ID, changeID string) (mapper.Change, error) {
+	item := c.item(id)
+	item.Change = mapper.String(changeID)
+	results, err := c.results(ctx, wire.Cancel, by, []mapper.Item{item})
+	if err != nil {
+		return mapper.Change{}, err
+	}
+	switch r := results[0]; {
+	case r.Code == mapper.StateStale:
+		return mapper.Change{}, mapper.ErrNotHeld
+	case r.Status != mapper.Succeeded:
+		return mapper.Change{}, fmt.Errorf("stop held change: answered %s", r.Code)
+	default:
+		return mapper.Change{ID: r.ChangeID, Action: mapper.Cancel, At: r.ChangedAt, Partner: c.options.SenderID, ByBeneficiary: true}, nil
+	}
+}
+
+func (c *Client) item(id mapper.ID) mapper.Item {
+	return mapper.Item{
+		ReferenceID: mapper.String("1"), Timestamp: mapper.String(c.options.Now().UTC().Format(time.RFC3339)), ID: mapper.String(string(id)),
+	}
+}
+
 // about asks what only the portal may ask about a person.
 func (c *Client) about(ctx context.Context, action mapper.Action, id mapper.ID) (*wire.Answer, error) {
 	by := mapper.Actor{MessageID: rand.Text(), TransactionID: rand.Text()}
-	return c.call(ctx, action, by, []mapper.Item{{
-		ReferenceID: mapper.String("1"), Timestamp: mapper.String(c.options.Now().UTC().Format(time.RFC3339)), ID: mapper.String(string(id)),
-	}})
+	return c.call(ctx, action, by, []mapper.Item{c.item(id)})
 }
 
 func (c *Client) results(ctx context.Context, action mapper.Action, by mapper.Actor, items []mapper.Item) ([]mapper.Result, error) {

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"crypto"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -35,12 +36,16 @@ type registry struct {
 	register *keymgr.Register
 	keysDir  string
 	ahead    atomic.Int64                                 // of the real time, for the keys' clock
+	now      func() time.Time                             // of calls and changes
 	spoil    func(header http.Header, body []byte) []byte // changes answers on their way
 }
 
-func newRegistry(t *testing.T, db *sqlx.DB) *registry {
+func newRegistry(t *testing.T, db *sqlx.DB) *registry { return newHoldingRegistry(t, db, 0, time.Now) }
+
+// newHoldingRegistry is one that holds changes by people.
+func newHoldingRegistry(t *testing.T, db *sqlx.DB, hold time.Duration, now func() time.Time) *registry {
 	t.Helper()
-	r := &registry{register: keymgr.NewRegister(db, "openg2p-spar-mapper", audittest.New(t, db), time.Now), keysDir: t.TempDir()}
+	r := &registry{now: now, register: keymgr.NewRegister(db, "openg2p-spar-mapper", audittest.New(t, db), time.Now), keysDir: t.TempDir()}
 	ownKeys, _, err := keymgr.OpenOwnKeys(r.keysDir, func() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) })
 	if err != nil {
 		t.Fatal(err)
@@ -52,11 +57,11 @@ func newRegistry(t *testing.T, db *sqlx.DB) *registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := mappertest.Service(t, db)
+	service := mappertest.Service(t, db, func(c *mapper.Config) { c.Hold, c.Now = hold, now })
 	r.service = service
 	calls := &handlers.PartnerAPI{
-		Mapper: service, History: service, Lookups: service, Partners: r.register, Signer: ownKeys, Quotas: quotas, Verifier: keymgr.NewLocal(r.register), Metrics: handlers.NewMetrics("test", db.DB),
-		Log: slog.New(slog.DiscardHandler), SenderID: "openg2p-spar-mapper", MessageWindow: 5 * time.Minute, MaxBatch: 10000, Now: time.Now,
+		Mapper: service, History: service, Lookups: service, Holds: service, Partners: r.register, Signer: ownKeys, Quotas: quotas, Verifier: keymgr.NewLocal(r.register), Metrics: handlers.NewMetrics("test", db.DB),
+		Log: slog.New(slog.DiscardHandler), SenderID: "openg2p-spar-mapper", MessageWindow: 5 * time.Minute, MaxBatch: 10000, Now: now,
 	}
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
@@ -84,7 +89,7 @@ func newRegistry(t *testing.T, db *sqlx.DB) *registry {
 func (r *registry) client(t *testing.T, key crypto.Signer, sender string) *remote.Client {
 	t.Helper()
 	client, err := remote.New(remote.Options{
-		URL: r.URL, SenderID: sender, Now: time.Now, ErrUnknown: keymgr.ErrUnknownKey,
+		URL: r.URL, SenderID: sender, Now: r.now, ErrUnknown: keymgr.ErrUnknownKey,
 		Sign:      func(body []byte) (string, error) { return keymgr.Sign(key, body, true) },
 		ParseKeys: func(jwks []byte) (remote.Published, error) { return keymgr.ParseJWKS(jwks) },
 	})
@@ -146,6 +151,10 @@ func (p *perPartner) Unlink(ctx context.Context, by mapper.Actor, items []mapper
 
 func (p *perPartner) Resolve(ctx context.Context, by mapper.Actor, items []mapper.Item) ([]mapper.Result, error) {
 	return p.as(by).Resolve(ctx, by, items)
+}
+
+func (p *perPartner) CancelHeld(ctx context.Context, by mapper.Actor, id mapper.ID, changeID string) (mapper.Change, error) {
+	return p.as(by).CancelHeld(ctx, by, id, changeID)
 }
 
 func (p *perPartner) History(ctx context.Context, id mapper.ID, limit int) ([]mapper.Change, error) {
@@ -238,6 +247,51 @@ func TestLookupsNameThePartner(t *testing.T) {
 	}
 	if lookups, err := ministry.Lookups(t.Context(), anID, 10); err == nil {
 		t.Errorf("a partner read who looked up whom: %+v", lookups)
+	}
+}
+
+func TestClientHoldsChanges(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		mappertest.RunHolds(t, func(t *testing.T) mappertest.Held {
+			fresh := dbtest.SQLite
+			if migrations.Postgres(db) {
+				fresh = dbtest.PostgreSQL
+			}
+			var ahead atomic.Int64
+			now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+			const hold = 48 * time.Hour
+			r := newHoldingRegistry(t, fresh(t), hold, now)
+			return mappertest.Held{
+				HoldingPortal: &perPartner{t: t, registry: r, clients: map[string]*remote.Client{}},
+				Hold:          hold, Now: now, Later: func(d time.Duration) { ahead.Add(int64(d)) }, ApplyDue: r.service.ApplyDue,
+			}
+		})
+	})
+}
+
+// Only the portal stops what waits, and only its answers say what that is.
+func TestNoOtherPartnerStopsWhatWaits(t *testing.T) {
+	r := newHoldingRegistry(t, dbtest.SQLite(t), 48*time.Hour, time.Now)
+	client := portal(t, r)
+	key := keytest.RSA(t, 6)
+	key.Onboard(t, r.register, "BANK", keymgr.AllPermissions()...)
+	bank := r.client(t, key, "BANK")
+	if _, err := bank.Link(t.Context(), mappertest.By("BANK"), []mapper.Item{mappertest.Item("1", anID, anAccount)}); err != nil {
+		t.Fatal(err)
+	}
+	asked, err := client.Update(t.Context(), mappertest.By(handlers.SelfService), []mapper.Item{mappertest.Item("1", anID, "mobile:+15550100123@GAMMA.mobile_wallet")})
+	if err != nil || asked[0].EffectiveAt.IsZero() {
+		t.Fatalf("update: %v %+v", err, asked)
+	}
+	if _, err := bank.CancelHeld(t.Context(), mappertest.By("BANK"), anID, asked[0].ChangeID); err == nil || errors.Is(err, mapper.ErrNotHeld) {
+		t.Errorf("a bank stops a change: %v", err)
+	}
+	told, err := bank.Resolve(t.Context(), mappertest.By("BANK"), []mapper.Item{mappertest.Details("1", anID, "")})
+	if err != nil || told[0].Held != nil || told[0].FA != anAccount || len(told[0].AdditionalInfo) != 1 {
+		t.Errorf("a bank is told %+v, %v", told, err)
+	}
+	if _, err := client.CancelHeld(t.Context(), mappertest.By(handlers.SelfService), anID, asked[0].ChangeID); err != nil {
+		t.Errorf("the portal does not stop it: %v", err)
 	}
 }
 

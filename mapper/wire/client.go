@@ -110,6 +110,7 @@ type answerBody struct {
 		Resolve       []answerItem   `json:"resolve_response"`
 		History       []answerChange `json:"history_response"`
 		Lookups       []answerLookup `json:"lookups_response"`
+		Cancel        []answerItem   `json:"cancel_response"`
 	} `json:"message"`
 }
 
@@ -143,13 +144,7 @@ func (a answerItem) result() mapper.Result {
 		r.AdditionalInfo = append(r.AdditionalInfo, mapper.Attribute{Name: pair.Name, Value: pair.Value})
 	}
 	if a.Portal != nil {
-		r.ChangeID, r.Name, r.State = a.Portal.ChangeID, a.Portal.Name, a.Portal.State
-		if a.Portal.ChangedAt != 0 {
-			r.ChangedAt = time.UnixMilli(a.Portal.ChangedAt).UTC()
-		}
-		if r.Provider != nil {
-			r.Provider.Kind = a.Portal.Kind
-		}
+		a.Portal.fill(&r)
 	}
 	return r
 }
@@ -178,6 +173,7 @@ func ParseAnswer(call *Call, body []byte) (*Answer, error) {
 	}
 	items := map[mapper.Action][]answerItem{
 		mapper.Link: a.Message.Link, mapper.Update: a.Message.Update, mapper.Unlink: a.Message.Unlink, mapper.Resolve: a.Message.Resolve,
+		Cancel: a.Message.Cancel,
 	}[call.Action]
 	if len(items) != len(call.Items) {
 		return nil, fmt.Errorf("%w: %d results for %d items", errNotTheAnswer, len(items), len(call.Items))

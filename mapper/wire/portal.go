@@ -18,6 +18,9 @@ const (
 	Lookups mapper.Action = "lookups" // who saw the details of their account
 )
 
+// Cancel is what the portal alone may ask for: that a change of the person, which waits, is not made.
+const Cancel = mapper.Cancel
+
 // portalMember is added to the portal's items.
 type portalMember struct {
 	ChangedAt int64       `json:"changed_at,omitzero"` // unix milliseconds
@@ -25,17 +28,64 @@ type portalMember struct {
 	Name      string      `json:"name,omitzero"`
 	Kind      mapper.Kind `json:"kind,omitzero"`
 	State     string      `json:"state,omitzero"`
+
+	EffectiveAt int64       `json:"effective_at,omitzero"`
+	Held        *portalHeld `json:"held,omitzero"`
+}
+
+type portalHeld struct {
+	ChangeID    string         `json:"change_id"`
+	FA          string         `json:"fa"`
+	Provider    answerProvider `json:"account_provider_info"`
+	Kind        mapper.Kind    `json:"kind"`
+	AskedAt     int64          `json:"asked_at"`
+	EffectiveAt int64          `json:"effective_at"`
+}
+
+// millis is 0 for no time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func timeOf(millis int64) time.Time {
+	if millis == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(millis).UTC()
 }
 
 func appendPortal(b []byte, result *mapper.Result) []byte {
-	member := portalMember{ChangeID: result.ChangeID, Name: result.Name, State: result.State}
-	if !result.ChangedAt.IsZero() {
-		member.ChangedAt = result.ChangedAt.UnixMilli()
+	member := portalMember{
+		ChangedAt: millis(result.ChangedAt), ChangeID: result.ChangeID, Name: result.Name, State: result.State, EffectiveAt: millis(result.EffectiveAt),
+	}
+	if h := result.Held; h != nil {
+		member.Held = &portalHeld{
+			ChangeID: h.ChangeID, FA: h.FA, Provider: answerProvider{h.Provider.Name, h.Provider.Code, h.Provider.Subcode}, Kind: h.Provider.Kind,
+			AskedAt: millis(h.AskedAt), EffectiveAt: millis(h.EffectiveAt),
+		}
 	}
 	if result.Provider != nil {
 		member.Kind = result.Provider.Kind
 	}
 	return appendJSON(append(b, `,"portal":`...), member)
+}
+
+// fill completes a result by what only the portal is told.
+func (m *portalMember) fill(r *mapper.Result) {
+	r.ChangeID, r.Name, r.State = m.ChangeID, m.Name, m.State
+	r.ChangedAt, r.EffectiveAt = timeOf(m.ChangedAt), timeOf(m.EffectiveAt)
+	if r.Provider != nil {
+		r.Provider.Kind = m.Kind
+	}
+	if h := m.Held; h != nil {
+		r.Held = &mapper.Held{
+			ChangeID: h.ChangeID, FA: h.FA, AskedAt: timeOf(h.AskedAt), EffectiveAt: timeOf(h.EffectiveAt),
+			Provider: mapper.AccountProvider{Name: h.Provider.Name, Code: h.Provider.Code, Subcode: h.Provider.Subcode, Kind: h.Kind},
+		}
+	}
 }
 
 func appendJSON(b []byte, value any) []byte {
@@ -56,6 +106,8 @@ type answerChange struct {
 	Provider      answerProvider `json:"account_provider_info"`
 	Kind          mapper.Kind    `json:"kind"`
 	Consent       *answerConsent `json:"consent,omitzero"`
+	AskedAt       int64          `json:"asked_at,omitzero"`
+	EffectiveAt   int64          `json:"effective_at,omitzero"`
 }
 
 type answerConsent struct {
@@ -72,7 +124,7 @@ func appendChanges(b []byte, changes []mapper.Change) []byte {
 		b = appendJSON(b, answerChange{
 			ID: c.ID, Action: c.Action, At: c.At.UnixMilli(), Partner: c.Partner, ByBeneficiary: c.ByBeneficiary, FA: c.FA,
 			Provider: answerProvider{c.Provider.Name, c.Provider.Code, c.Provider.Subcode}, Kind: c.Provider.Kind,
-			Consent: (*answerConsent)(c.Consent),
+			Consent: (*answerConsent)(c.Consent), AskedAt: millis(c.AskedAt), EffectiveAt: millis(c.EffectiveAt),
 		})
 	}
 	return b
@@ -84,7 +136,7 @@ func changesOf(list []answerChange) []mapper.Change {
 		changes = append(changes, mapper.Change{
 			ID: c.ID, Action: c.Action, At: time.UnixMilli(c.At).UTC(), Partner: c.Partner, ByBeneficiary: c.ByBeneficiary, FA: c.FA,
 			Provider: mapper.AccountProvider{Name: c.Provider.Name, Code: c.Provider.Code, Subcode: c.Provider.Subcode, Kind: c.Kind},
-			Consent:  (*mapper.Consent)(c.Consent),
+			Consent:  (*mapper.Consent)(c.Consent), AskedAt: timeOf(c.AskedAt), EffectiveAt: timeOf(c.EffectiveAt),
 		})
 	}
 	return changes
@@ -92,13 +144,13 @@ func changesOf(list []answerChange) []mapper.Change {
 
 // appendSaid writes what only the portal says with an item; nothing where it says nothing.
 func appendSaid(b []byte, item *mapper.Item) []byte {
-	if !item.Email.Present && !item.Base.Present && item.Consent == nil {
+	if !item.Email.Present && !item.Base.Present && !item.Change.Present && item.Consent == nil {
 		return b
 	}
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
 	}
-	b = appendTexts(append(b, `"portal":{`...), member{"email", item.Email}, member{"base", item.Base})
+	b = appendTexts(append(b, `"portal":{`...), member{"email", item.Email}, member{"base", item.Base}, member{"change_id", item.Change})
 	if item.Consent != nil {
 		if b[len(b)-1] != '{' {
 			b = append(b, ',')
@@ -116,6 +168,8 @@ func (p *parser) said(item *mapper.Item) error {
 			return p.text(&item.Email)
 		case "base":
 			return p.text(&item.Base)
+		case "change_id":
+			return p.text(&item.Change)
 		case "consent":
 			return p.consent(item)
 		default:
