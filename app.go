@@ -30,6 +30,7 @@ const (
 	lastCallsTimeout = 10 * time.Second
 	quotaInterval    = 500 * time.Millisecond
 	lookupsInterval  = 10 * time.Second
+	holdsInterval    = 5 * time.Second
 	searchInterval   = 2 * time.Second
 )
 
@@ -143,7 +144,7 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 	}
 	a.service, err = mapper.NewService(mapper.Config{
 		DB: a.db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
-		Strategies: strategies, Directory: a.directory, Trail: a.trail, Notifier: a.notifier(),
+		Strategies: strategies, Directory: a.directory, Trail: a.trail, Notifier: a.notifier(), Hold: a.cfg.Changes.Hold,
 		MessageWindow: a.cfg.Mapper.MessageWindow, KnownDFSPOnly: a.cfg.Mapper.KnownDFSPOnly,
 		KeepLookups: a.cfg.Lookups.Keep, Location: time.Local, Now: time.Now,
 	})
@@ -252,6 +253,7 @@ func (a *app) run(ctx context.Context) error {
 	background.Go(func() { a.every(ctx, purgeInterval, "purge", a.purges...) })
 	background.Go(func() { a.every(ctx, quotaInterval, "share budgets", a.quotas.Sync) })
 	background.Go(func() { a.every(ctx, callsInterval, "count calls", a.calls.Flush) })
+	background.Go(func() { a.every(ctx, holdsInterval, "changes that waited", a.service.ApplyDue) })
 	background.Go(func() { a.every(ctx, lookupsInterval, "look-ups", a.service.ExpandLookups) })
 	background.Go(func() { a.every(ctx, headInterval, "audit log", a.noteHead) })
 	background.Go(func() {

@@ -15,10 +15,11 @@ import (
 )
 
 type demoCommand struct {
-	Dir       string `help:"Where everything is kept: database, keys, log." default:".run/demo" placeholder:"DIR"`
-	Listen    string `help:"Address of the portal and the partner API; loopback only." default:"127.0.0.1:8080" placeholder:"ADDRESS"`
-	OpsListen string `name:"ops-listen" help:"Address of health and metrics; loopback only." default:"127.0.0.1:9090" placeholder:"ADDRESS"`
-	Provider  string `name:"provider-listen" help:"Address of the demonstration's login provider; loopback only." default:"${demo_provider}" placeholder:"ADDRESS"`
+	Dir       string        `help:"Where everything is kept: database, keys, log." default:".run/demo" placeholder:"DIR"`
+	Listen    string        `help:"Address of the portal and the partner API; loopback only." default:"127.0.0.1:8080" placeholder:"ADDRESS"`
+	OpsListen string        `name:"ops-listen" help:"Address of health and metrics; loopback only." default:"127.0.0.1:9090" placeholder:"ADDRESS"`
+	Hold      time.Duration `help:"How long a change of account waits; none, if not given." placeholder:"2m"`
+	Provider  string        `name:"provider-listen" help:"Address of the demonstration's login provider; loopback only." default:"${demo_provider}" placeholder:"ADDRESS"`
 }
 
 func (demoCommand) Help() string { return "Example: spar demo --dir /tmp/spar-demo" }
@@ -29,6 +30,9 @@ func (d demoCommand) Validate() error {
 		if host, ok := hostOf(address); !ok || !isLoopback(host) {
 			return fmt.Errorf("%s: expected a loopback address with a port, such as 127.0.0.1:8080", flag)
 		}
+	}
+	if d.Hold < 0 || d.Hold > longestHold {
+		return errors.New("--hold: expected a duration up to 720h, such as 2m")
 	}
 	return nil
 }
@@ -73,6 +77,7 @@ func (d demoCommand) config(dir string) Config {
 	cfg.Listen, cfg.OpsListen = d.Listen, d.OpsListen
 	cfg.Database.URL = sqlitePrefix + filepath.Join(dir, "spar.db")
 	cfg.Keys.Dir = filepath.Join(dir, "keys")
+	cfg.Changes.Hold = d.Hold
 	cfg.Mapper.DefaultRegion = "US" // of the numbers kept for fiction that the demonstration's people have
 	return cfg
 }

@@ -28,6 +28,7 @@ type Config struct {
 	Onboarding     OnboardingConfig   `koanf:"onboarding"`
 	Mapper         MapperConfig       `koanf:"mapper"`
 	Limits         LimitsConfig       `koanf:"limits"`
+	Changes        ChangesConfig      `koanf:"changes"`
 	Lookups        LookupsConfig      `koanf:"lookups"`
 	Notices        NoticesConfig      `koanf:"notices"`
 	Log            LogConfig          `koanf:"log"`
@@ -126,6 +127,11 @@ type MapperConfig struct {
 	ReceiverIDs   []string      `koanf:"receiver_ids"`   // the registry's names in receiver_id; empty: not looked at
 	KnownDFSPOnly bool          `koanf:"known_dfsp_only"`
 	DefaultRegion string        `koanf:"default_region"` // ISO 3166 country of phone numbers typed without a country code
+}
+
+// ChangesConfig is about changes that people make of their account.
+type ChangesConfig struct {
+	Hold time.Duration `koanf:"hold"` // how long the old account stays in effect; 0: a change counts at once
 }
 
 // LimitsConfig is the budget that every partner has, each of which fills at a number of items a second, up to a

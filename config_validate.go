@@ -23,6 +23,9 @@ const (
 	longestKeep  = 3650 * 24 * time.Hour
 )
 
+// longestHold is how long a change may be made to wait.
+const longestHold = 30 * 24 * time.Hour
+
 var regionPattern = regexp.MustCompile(`^[A-Z]{2}$`)
 
 // validate reports every value that cannot work, wherever it came from. What only one command needs is checked there.
@@ -52,6 +55,7 @@ func (l *loader) validate(c *Config) {
 	} {
 		l.expect(n >= 1 && n <= keymgr.LargestRate, "limits."+key, "expected a number from 1 to %d", keymgr.LargestRate)
 	}
+	l.expect(c.Changes.Hold == 0 || c.Changes.Hold >= time.Hour && c.Changes.Hold <= longestHold, "changes.hold", "expected 0, or a duration from 1h to 30d")
 	l.expect(c.Lookups.Keep >= 24*time.Hour && c.Lookups.Keep <= longestKeep, "lookups.keep", "expected a duration from 1d to 3650d")
 	l.expect(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", "expected debug, info, warn or error")
 	l.certificates(c.Certificates)
