@@ -31,6 +31,7 @@ const (
 	BankUnknown     ProblemCode = "bank_unknown"
 	NotInverse      ProblemCode = "not_inverse" // Value says why
 	RuleInvalid     ProblemCode = "rule_invalid"
+	ExampleWrong    ProblemCode = "example_wrong" // it does not keep the rule
 )
 
 // The problems that only a line of a list can have.

@@ -76,5 +76,11 @@ func (s Strategy) checkRule() *Problem {
 	case len(r.Groups) > maxExample || strings.Trim(r.Groups, "0123456789 ") != "":
 		return invalid("number_groups", r.Groups)
 	}
-	return checkText("number_example", r.Example, maxExample)
+	if p := checkText("number_example", r.Example, maxExample); p != nil || r.Example == "" || s.Kind != Bank {
+		return p
+	}
+	if r.Verify(r.Plain(r.Example)) != "" {
+		return &Problem{Field: "number_example", Code: ExampleWrong}
+	}
+	return nil
 }
