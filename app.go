@@ -44,6 +44,7 @@ type app struct {
 	notedHead int64 // number of the event that the log was last told of
 	register  *keymgr.Register
 	ownKeys   *keymgr.OwnKeys
+	look      *brand.Brand
 	directory *mapper.Directory
 	editor    *mapper.DirectoryAdmin
 	service   *mapper.Service
@@ -139,6 +140,9 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 	strategies := mapper.NewStrategies(a.db, time.Now)
 	a.editor = mapper.NewDirectoryAdmin(a.directory, strategies, a.trail)
 	metrics := handlers.NewMetrics(version, a.db.DB)
+	if a.look, err = brand.New(a.cfg.Brand.options()); err != nil {
+		return err
+	}
 	if err := a.openNotices(ring, metrics); err != nil {
 		return err
 	}
@@ -177,12 +181,8 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	if a.providers, err = web.NewProviders(providers, a.cfg.BaseURL, time.Now); err != nil {
 		return err
 	}
-	look, err := brand.New(a.cfg.Brand.options())
-	if err != nil {
-		return err
-	}
 	login := &handlers.Login{
-		Brand:    look,
+		Brand:    a.look,
 		Sessions: sessions, Providers: a.providers, BaseURL: strings.TrimSuffix(a.cfg.BaseURL, "/"),
 		Trail: a.trail, Refusals: a.refusals, Log: a.log, Now: time.Now,
 		Limit:          web.NewClientLimit(a.cfg.Limits.LoginRequests, handlers.LoginWindow, time.Now),

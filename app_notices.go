@@ -31,6 +31,7 @@ func (a *app) openNotices(ring *keyring.Ring, metrics *handlers.Metrics) error {
 	a.notices, err = notices.New(notices.Config{
 		DB: a.db, Seal: ring.Records, Trail: a.trail, Channels: channels, PortalURL: strings.TrimSuffix(portal, "/"),
 		Region: a.cfg.Mapper.DefaultRegion, Keep: a.cfg.Notices.Keep, Location: time.Local, PartnerName: a.partnerName,
+		ServiceName: a.look.Name, ShortName: a.look.ShortName,
 		Observe: metrics.Notices(names), Now: time.Now, Log: a.log,
 	})
 	if err != nil {

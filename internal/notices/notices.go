@@ -57,6 +57,8 @@ type Config struct {
 	Region      string                                             // ISO 3166 code of the country of phone numbers without a country code
 	Keep        time.Duration                                      // how long it is remembered that a notice was sent or given up
 	Location    *time.Location                                     // of the times in the texts
+	ServiceName func(language string) string                       // the host's name for the service; nil or empty: its own
+	ShortName   func(language string) string                       // the same for text messages
 	PartnerName func(ctx context.Context, reference string) string // what people know a partner by
 	Observe     func(channel, outcome string, n int)               // told of every attempt, and of what is given up; may be nil
 	Now         func() time.Time

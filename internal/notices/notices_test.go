@@ -44,7 +44,8 @@ type world struct {
 	log      *bytes.Buffer
 	channels []notices.Channel
 	ahead    time.Duration
-	hold     time.Duration // of the registry
+	hold     time.Duration     // of the registry
+	host     map[string]string // its name for the service, by language
 }
 
 func newWorld(t *testing.T, db *sqlx.DB, channels ...notices.Channel) *world {
@@ -66,6 +67,7 @@ func newWorldWithKeys(t *testing.T, db *sqlx.DB, keys string, channels ...notice
 	w.Outbox, err = notices.New(notices.Config{
 		DB: db, Seal: ring.Records, Trail: w.trail, Channels: channels, PortalURL: "https://spar.example.org/",
 		Region: "US", Keep: 30 * 24 * time.Hour, Location: time.UTC, Now: func() time.Time { return time.Now().Add(w.ahead) },
+		ShortName: func(language string) string { return w.host[language] }, ServiceName: func(language string) string { return w.host[language] },
 		PartnerName: func(_ context.Context, reference string) string { return names[reference] },
 		Log:         slog.New(slog.NewTextHandler(w.log, nil)),
 	})
@@ -171,6 +173,26 @@ func (g *gateway) take() []notices.Message {
 
 func channel(name string, sender notices.Sender) notices.Channel {
 	return notices.Channel{Name: name, Sender: sender, PerSecond: 50, Timeout: 5 * time.Second}
+}
+
+// A host's name for the service is in the messages. A language that it has none in has the service's own.
+func TestHostsName(t *testing.T) {
+	email, sms := &gateway{}, &gateway{}
+	w := newWorld(t, dbtest.SQLite(t), channel(notices.Email, email), channel(notices.SMS, sms))
+	do(t, w.registry.Link, self(), item(mailbox, "+12025550101", "en"))
+	w.host = map[string]string{"en": "Pensions"}
+	w.deliver(t)
+	for _, m := range append(sms.take(), email.take()...) {
+		if !strings.HasPrefix(m.Text, "Pensions: ") && !strings.HasSuffix(strings.TrimSpace(m.Text), "\nPensions") {
+			t.Errorf("a message does not name the host: %q", m.Text)
+		}
+	}
+	do(t, w.registry.Update, self(), item(mobile, "+12025550101", "fr"))
+	w.deliver(t)
+	sent := sms.take()
+	if len(sent) == 0 || strings.Contains(sent[0].Text, "Pensions") {
+		t.Errorf("in French: %q", sent)
+	}
 }
 
 // Everybody whom a change concerns is told once, and only what is theirs to know.

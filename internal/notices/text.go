@@ -24,15 +24,25 @@ func (o *Outbox) message(ctx context.Context, channel string, id uuid.UUID, f fa
 	notMe := strings.ReplaceAll(i18n.T(ctx, "notice.not_me", "link", link), "\u2068"+link+"\u2069", link)
 	m := Message{ID: id.String(), To: f.To}
 	if channel == SMS {
-		m.Text = undirected.Replace(strings.Join([]string{i18n.T(ctx, "service.short_name") + ": " + what, by, notMe}, " "))
+		m.Text = undirected.Replace(strings.Join([]string{named(ctx, o.c.ShortName, "service.short_name") + ": " + what, by, notMe}, " "))
 		return m
 	}
 	m.Subject = i18n.T(ctx, key+"subject")
 	m.Text = strings.Join([]string{
 		what, by, i18n.T(ctx, "notice.reference", "reference", f.ChangeID), notMe,
-		i18n.T(ctx, "layout.never_ask"), i18n.T(ctx, "service.name"),
+		i18n.T(ctx, "layout.never_ask"), named(ctx, o.c.ServiceName, "service.name"),
 	}, "\n\n") + "\n"
 	return m
+}
+
+// named is the service as its host calls it, or as it calls itself.
+func named(ctx context.Context, host func(language string) string, key string) string {
+	if host != nil {
+		if name := host(i18n.Language(ctx)); name != "" {
+			return name
+		}
+	}
+	return i18n.T(ctx, key)
 }
 
 // undirected takes out the marks that set values of the other direction apart: old telephones show them as boxes.
