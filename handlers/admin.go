@@ -23,6 +23,7 @@ import (
 type Admin struct {
 	Register       *keymgr.Register
 	Calls          *keymgr.Calls
+	Links          LinkDays
 	Trail          *audit.Log
 	Directory      Directory
 	Editor         *mapper.DirectoryAdmin

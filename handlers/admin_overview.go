@@ -10,12 +10,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"spar/keymgr"
+	"spar/mapper"
 	"spar/templates"
 	"spar/web"
 	"spar/web/i18n"
 )
 
-// showOverview tells how the partners are, which of them will soon be without a certificate, and what their calls came to.
+// showOverview tells how many links there are and how the partners are, which of them will soon be without a certificate, and
+// what their calls came to.
 func (a *Admin) showOverview(c *gin.Context) error {
 	ctx := c.Request.Context()
 	partners, err := a.Register.List(ctx)
@@ -38,17 +40,20 @@ func (a *Admin) showOverview(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	days := i18n.Number(ctx, recentDays)
+	linkDays, err := a.Links.LinkDays(ctx, chartDays)
+	if err != nil {
+		return err
+	}
 	web.Render(c, http.StatusOK, templates.OverviewPage(templates.OverviewView{
-		Page:            a.frame(c.Request, templates.AdminOverview, i18n.T(ctx, "admin.overview.title")),
-		Figures:         figures(ctx, partners, counts),
-		Notices:         waiting,
-		Pending:         a.pendingTable(ctx, pending, partners),
-		Expiring:        expiring,
-		CallsHeading:    i18n.T(ctx, "admin.overview.calls", "days", days),
-		Calls:           a.callsByPartner(ctx, partners, counts),
-		RefusalsHeading: i18n.T(ctx, "admin.overview.refusals", "days", days),
-		Refusals:        a.refusalsByReason(ctx, counts),
+		Page:     a.frame(c.Request, templates.AdminOverview, i18n.T(ctx, "admin.overview.title")),
+		Figures:  figures(ctx, partners, counts, linkDays[len(linkDays)-1]),
+		Notices:  waiting,
+		Pending:  a.pendingTable(ctx, pending, partners),
+		Expiring: expiring,
+		Links:    linksPlot(ctx, linkDays),
+		Changes:  changesPlot(ctx, linkDays),
+		Calls:    a.callsBars(ctx, partners, counts),
+		Refusals: a.refusalsBars(ctx, counts),
 	}))
 	return nil
 }
@@ -60,7 +65,7 @@ func (a *Admin) when(ctx context.Context, t time.Time) string {
 	return i18n.DateTime(ctx, t.In(a.Location))
 }
 
-func figures(ctx context.Context, partners []keymgr.Partner, counts []keymgr.CallCount) []templates.Row {
+func figures(ctx context.Context, partners []keymgr.Partner, counts []keymgr.CallCount, today mapper.LinkDay) []templates.Row {
 	states := map[keymgr.Status]int{}
 	for _, p := range partners {
 		states[p.Status]++
@@ -73,6 +78,7 @@ func figures(ctx context.Context, partners []keymgr.Partner, counts []keymgr.Cal
 		return templates.Row{Key: i18n.T(ctx, "admin.figure."+key), Value: i18n.Number(ctx, n)}
 	}
 	return []templates.Row{
+		figure("links", int(today.Total)), figure("changes_today", int(today.Linked+today.Updated+today.Unlinked)),
 		figure("active", states[keymgr.Active]), figure("draft", states[keymgr.Draft]), figure("suspended", states[keymgr.Suspended]),
 		figure("answered", int(total.answered)), figure("refused", int(total.refused)),
 	}
@@ -175,7 +181,16 @@ func (s *callSum) add(c keymgr.CallCount) {
 	}
 }
 
-func (a *Admin) callsByPartner(ctx context.Context, partners []keymgr.Partner, counts []keymgr.CallCount) templates.Table {
+func (s *callSum) total() int64 { return s.answered + s.rejected + s.refused }
+
+// caller is one who called, by name.
+type caller struct {
+	cell templates.Cell
+	sum  *callSum
+}
+
+// callers are the partners that called, in the order of the list, and then the senders that are none.
+func callers(ctx context.Context, partners []keymgr.Partner, counts []keymgr.CallCount) (list []caller) {
 	sums := map[string]*callSum{}
 	for _, c := range counts {
 		if sums[c.Partner] == nil {
@@ -183,27 +198,32 @@ func (a *Admin) callsByPartner(ctx context.Context, partners []keymgr.Partner, c
 		}
 		sums[c.Partner].add(c)
 	}
+	for _, p := range partners {
+		if s := sums[p.ReferenceID]; s != nil {
+			list = append(list, caller{partnerCell(p), s})
+		}
+	}
+	if s := sums[keymgr.UnknownPartner]; s != nil {
+		list = append(list, caller{templates.Cell{Text: i18n.T(ctx, "admin.unknown_senders"), Detail: i18n.T(ctx, "admin.unknown_senders_hint")}, s})
+	}
+	return list
+}
+
+func (a *Admin) callsByPartner(ctx context.Context, partners []keymgr.Partner, counts []keymgr.CallCount) templates.Table {
 	table := templates.Table{
 		Caption: i18n.T(ctx, "admin.overview.calls", "days", i18n.Number(ctx, recentDays)), Empty: i18n.T(ctx, "admin.overview.calls_none"),
 		Columns: columns(ctx, "partner", "answered#", "rejected#", "refused#", "last_call"),
 	}
-	row := func(first templates.Cell, s *callSum) {
+	for _, c := range callers(ctx, partners, counts) {
 		table.Rows = append(table.Rows, []templates.Cell{
-			first, number(ctx, s.answered), number(ctx, s.rejected), number(ctx, s.refused), {Text: a.when(ctx, s.last)},
+			c.cell, number(ctx, c.sum.answered), number(ctx, c.sum.rejected), number(ctx, c.sum.refused), {Text: a.when(ctx, c.sum.last)},
 		})
-	}
-	for _, p := range partners {
-		if s := sums[p.ReferenceID]; s != nil {
-			row(partnerCell(p), s)
-		}
-	}
-	if s := sums[keymgr.UnknownPartner]; s != nil {
-		row(templates.Cell{Text: i18n.T(ctx, "admin.unknown_senders"), Detail: i18n.T(ctx, "admin.unknown_senders_hint")}, s)
 	}
 	return table
 }
 
-func (a *Admin) refusalsByReason(ctx context.Context, counts []keymgr.CallCount) templates.Table {
+// refusalSums are the calls that were not answered, by reason.
+func refusalSums(counts []keymgr.CallCount) map[string]keymgr.CallCount {
 	sums := map[string]keymgr.CallCount{}
 	for _, c := range counts {
 		if c.Outcome == keymgr.CallOK {
@@ -216,11 +236,15 @@ func (a *Admin) refusalsByReason(ctx context.Context, counts []keymgr.CallCount)
 		}
 		sums[c.Outcome] = sum
 	}
+	return sums
+}
+
+func (a *Admin) refusalsByReason(ctx context.Context, counts []keymgr.CallCount) templates.Table {
 	table := templates.Table{
 		Caption: i18n.T(ctx, "admin.overview.refusals", "days", i18n.Number(ctx, recentDays)), Empty: i18n.T(ctx, "admin.overview.refusals_none"),
 		Columns: columns(ctx, "reason", "calls#", "last_call"),
 	}
-	for _, c := range sortedByCount(sums) {
+	for _, c := range sortedByCount(refusalSums(counts)) {
 		table.Rows = append(table.Rows, []templates.Cell{
 			{Text: outcomeText(ctx, c.Outcome), Detail: c.Outcome}, number(ctx, c.Count), {Text: a.when(ctx, c.LastAt)},
 		})

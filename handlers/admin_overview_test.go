@@ -96,7 +96,7 @@ func TestOverview(t *testing.T) {
 		keymgr.Call{Partner: "NOBODY", Action: "link", Outcome: "unknown_sender", Refused: true},
 	)
 	s := h.signedIn(t, tomás).get("/admin").shows(http.StatusOK, "Overview")
-	s.has(".figures", "Active partners6Being onboarded1Suspended1Calls answered in 7 days1,234Calls refused in 7 days3")
+	s.has(".figures", "Linked accounts0Changes today0Active partners6Being onboarded1Suspended1Calls answered in 7 days1,234Calls refused in 7 days3")
 	s.rowsAre("Certificates that end soon",
 		"Partner IN-1 IN-1 | ", "Partner IN-7 IN-7 | ", "Partner IN-14 IN-14 | ", "Partner IN-30 IN-30 | ", "Partner IN-60 IN-60 | ")
 	for i, want := range []string{"Ended", "Ended", "Within 7 days", "Within 30 days", "Within 60 days"} {
@@ -109,14 +109,14 @@ func TestOverview(t *testing.T) {
 		"The signature fits none of the partner's certificates: another key, or the body was changed tampered | 2 | ",
 		"The message is too old, from the future, or has no readable time rjct.message_ts.invalid | 1 | ",
 		"The sender is not a partner unknown_sender | 1 | ")
-	if s.Find("main a[href='/admin/partners/FAR']").Length() != 1 {
+	if s.Find("main table a[href='/admin/partners/FAR']").Length() != 1 {
 		t.Error("a partner's name does not lead to the partner")
 	}
 }
 
 func TestOverviewOfNothing(t *testing.T) {
 	s := newHouse(t).portal.signedIn(t, inês)
-	s.get("/admin").shows(http.StatusOK, "Overview").has("main table", "")
+	s.get("/admin").shows(http.StatusOK, "Overview").has("main .table", "")
 }
 
 // Every reason there is has a text of its own.

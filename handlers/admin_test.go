@@ -74,9 +74,16 @@ func newHouse(t *testing.T, options ...keymgr.Option) *house {
 	if err := directory.Load(t.Context(), testProviders, testBranches); err != nil {
 		t.Fatal(err)
 	}
+	h.service, err = mapper.NewService(mapper.Config{
+		DB: db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup}, Strategies: mapper.NewStrategies(db, h.now),
+		Directory: directory, Trail: h.trail, MessageWindow: 5 * time.Minute, Now: h.now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	login := &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Log: log, Now: h.now}
 	h.admin = &handlers.Admin{
-		Register: h.register, Calls: h.calls, Trail: h.trail, Directory: directory, Explainer: keymgr.NewLocal(h.register),
+		Register: h.register, Calls: h.calls, Links: h.service, Trail: h.trail, Directory: directory, Explainer: keymgr.NewLocal(h.register),
 		Editor: mapper.NewDirectoryAdmin(directory, mapper.NewStrategies(db, h.now), h.trail), MaxImport: 1,
 		Sessions: sessions, Login: login, Reauthenticate: 15 * time.Minute, Location: time.UTC, Now: h.now, Log: log,
 	}

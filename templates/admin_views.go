@@ -40,14 +40,69 @@ type Mark struct {
 // OverviewView is where staff begin.
 type OverviewView struct {
 	Page
-	Figures         []Row
-	Pending         Table // without rows: nothing waits
-	Expiring        Table
-	CallsHeading    string
-	Calls           Table
-	RefusalsHeading string
-	Refusals        Table
-	Notices         string // how many messages to people wait; empty: they get none
+	Figures  []Row
+	Pending  Table  // without rows: nothing waits
+	Notices  string // how many messages to people wait; empty: they get none
+	Expiring Table
+	Links    Plot
+	Changes  Plot
+	Calls    Bars
+	Refusals Bars
+}
+
+// Shape is a part of a drawing.
+type Shape struct {
+	Series string // class: its colour
+	Path   string // as in SVG
+}
+
+// ChartKey says what a colour stands for.
+type ChartKey struct {
+	Series string
+	Label  string
+	Value  string
+}
+
+// Numbers is a table of numbers. The first text of a row is what it is about.
+type Numbers struct {
+	Caption string
+	Columns []string
+	Rows    [][]string
+}
+
+// Plot is a chart of values over time.
+type Plot struct {
+	ID      string
+	Title   string
+	Spoken  string // what it shows, for those who do not see it
+	Box     string
+	Grid    string
+	Scale   []string // from the top to the bottom
+	Shapes  []Shape
+	From    string
+	To      string
+	Keys    []ChartKey
+	Numbers Numbers
+}
+
+// Bar is one bar of a chart.
+type Bar struct {
+	Label  string
+	Href   string
+	Value  string
+	Shapes []Shape
+}
+
+// Bars is a chart that compares what is named.
+type Bars struct {
+	ID    string
+	Title string
+	Hint  string
+	Box   string
+	Keys  []ChartKey
+	Bars  []Bar
+	More  string // note that only the longest are drawn; empty if all are
+	Table Table
 }
 
 // NoticesView is how messages to people fare.
