@@ -3,8 +3,11 @@ package mapper_test
 import (
 	"fmt"
 	"os"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -20,6 +23,47 @@ func eachDatabase(b *testing.B, run func(b *testing.B, db *sqlx.DB)) {
 	if os.Getenv(dbtest.PostgresVariable) != "" {
 		b.Run("postgres", func(b *testing.B) { run(b, dbtest.PostgreSQL(b)) })
 	}
+}
+
+// BenchmarkSearch finds branches of a directory of India's size, one search after another and several at the same time, and
+// tells how long the slowest of a hundred took.
+func BenchmarkSearch(b *testing.B) {
+	eachDatabase(b, func(b *testing.B, db *sqlx.DB) {
+		directory := mapper.NewDirectory(db, time.Now)
+		providers, branches := mappertest.IFSC(180_000)
+		start := time.Now()
+		if err := directory.Load(b.Context(), providers, branches); err != nil {
+			b.Fatal(err)
+		}
+		loaded := time.Now()
+		if err := directory.Refresh(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.Logf("loaded in %v, indexed in %v", loaded.Sub(start), time.Since(loaded))
+		for _, callers := range []int{1, 8} {
+			b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+				took := make([]time.Duration, b.N)
+				var next atomic.Int64
+				var wait sync.WaitGroup
+				for range callers {
+					wait.Go(func() {
+						for n := int(next.Add(1)) - 1; n < b.N; n = int(next.Add(1)) - 1 {
+							start := time.Now()
+							found, err := directory.Search(b.Context(), mapper.Search{Text: mappertest.Searches[n%len(mappertest.Searches)], Limit: 10})
+							if err != nil || len(found.Branches) == 0 {
+								b.Error(found, err)
+							}
+							took[n] = time.Since(start)
+						}
+					})
+				}
+				wait.Wait()
+				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-half")
+				b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
+			})
+		}
+	})
 }
 
 func benchID(n int) string { return fmt.Sprintf("token:%010d@nationalid", n) }

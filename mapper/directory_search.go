@@ -3,6 +3,7 @@ package mapper
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"spar/mapper/finder"
@@ -70,6 +71,9 @@ func (d *Directory) Search(ctx context.Context, q Search) (Found, error) {
 		found.Towns = append(found.Towns, FoundTown(town))
 	}
 	found.Branches, err = d.branchesAt(ctx, hits.Branches)
+	if !q.Closed { // or closed since the index was built
+		found.Branches = slices.DeleteFunc(found.Branches, func(b Branch) bool { return !b.Active })
+	}
 	return found, err
 }
 

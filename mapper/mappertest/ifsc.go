@@ -17,19 +17,25 @@ func IFSC(branches int) ([]mapper.DFSP, []mapper.Branch) {
 	list := make([]mapper.Branch, 0, branches)
 	used := map[string]int{}
 	for len(list) < branches {
-		// The square makes the first banks and places have most of the branches.
-		bank := g.banks[int(float64(len(g.banks))*square(g.random.Float64()))]
-		place := g.places[int(float64(len(g.places))*square(g.random.Float64()))]
+		// The cube makes the first banks and places have most of the branches.
+		bank := g.banks[int(float64(len(g.banks))*cubed(g.random.Float64()))]
+		place := g.places[int(float64(len(g.places))*cubed(g.random.Float64()))]
 		used[bank.Code]++
 		list = append(list, mapper.Branch{
 			DFSP: bank.Code, Code: fmt.Sprintf("%s0%06d", bank.Code[:4], used[bank.Code]+1000*int(bank.Code[3]%7)),
 			Name: g.branchName(place), Town: place.town, Area: place.district + ", " + place.state, Address: g.address(place), Active: true,
 		})
 	}
-	return g.banks, append(list[:0:0], list...)
+	return g.banks, list
 }
 
-func square(f float64) float64 { return f * f * f }
+// Searches are what people type to find a branch of [IFSC], and what costs most.
+var Searches = []string{
+	"sbi mumbai andheri", "state bnak of india andhri", "punjab natl bank delhi", "hdfc", "delhi", "SBIN0001234", "connaught plce new dehli", "canara bangalor indranagar",
+	"s", "bank", "maharashtra cooperative nagarik sahakari", "uttarpradesh gandhinagarpuram kalyananagaram", "state bank of india main branch road near station complex",
+}
+
+func cubed(f float64) float64 { return f * f * f }
 
 type ifsc struct {
 	random *rand.Rand
