@@ -145,10 +145,14 @@ func (s branchSearch) results(ctx context.Context, found mapper.Found) templates
 		results.Heading, results.Announcement = i18n.T(ctx, "bank.nearest"), i18n.T(ctx, "bank.nearest")
 	}
 	for _, b := range found.Branches {
-		results.Choices = append(results.Choices, templates.BranchChoice{
-			Value: b.DFSP + ":" + b.Code, Bank: b.DFSPName, Branch: b.Name, Place: i18n.List(ctx, places(b)),
+		choice := templates.BranchChoice{
+			Value: b.DFSP + ":" + b.Code, Name: b.DFSPName, Branch: b.Name, Place: i18n.List(ctx, places(b)),
 			Code: i18n.T(ctx, "bank.code", "code", b.Code), Address: b.Address,
-		})
+		}
+		if s.bank.Code != "" { // it stands above the list
+			choice.Name, choice.Branch = b.Name, ""
+		}
+		results.Choices = append(results.Choices, choice)
 	}
 	results.Pages = s.pages(ctx, found.Total)
 	return results

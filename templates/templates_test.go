@@ -24,8 +24,8 @@ var (
 		{Value: "email_wallet", Label: "E-mail wallet", Hint: "You need the e-mail address of the wallet", Icon: "email_wallet"},
 	}
 	branches = templates.BranchResults{FormToken: "token-1", Heading: "2 branches found", Choices: []templates.BranchChoice{
-		{Value: "GVB:001", Bank: "Green Valley Bank", Branch: "Market Square", Place: "Laguna · code 001"},
-		{Value: "GVB:002", Bank: "Green Valley Bank", Branch: "Harbour", Place: "Batangas · code 002"},
+		{Value: "GVB:001", Name: "Green Valley Bank", Branch: "Market Square", Place: "Laguna · code 001"},
+		{Value: "GVB:002", Name: "Green Valley Bank", Branch: "Harbour", Place: "Batangas · code 002"},
 	}}
 	field = templates.Field{Name: "account_number", Label: "Account number", Hint: "4 to 34 letters and digits.", Type: "text",
 		InputMode: "text", Autocomplete: "off", Direction: "ltr"}

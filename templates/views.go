@@ -169,8 +169,8 @@ type KindView struct {
 // BranchChoice is one branch found.
 type BranchChoice struct {
 	Value   string
-	Bank    string
-	Branch  string
+	Name    string // of the bank; where the bank is chosen already, of the branch
+	Branch  string // of the branch, unless that is the name
 	Place   string
 	Code    string
 	Address string

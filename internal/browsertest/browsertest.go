@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // patience is how long anything may take before the test fails: far more than it ever needs.
@@ -258,4 +259,22 @@ func quote(text string) string {
 		return `"` + text + `"`
 	}
 	return "'" + text + "'"
+}
+
+// Keys presses keys, one after another, on whatever has the focus.
+func (t *Tab) Keys(keys string) {
+	t.tb.Helper()
+	t.do("press keys", chromedp.KeyEvent(keys))
+}
+
+// TabTo presses the tab key until what CSS selects has the focus.
+func (t *Tab) TabTo(selector string) {
+	t.tb.Helper()
+	for range 60 {
+		if run(t, "find the focus", chromedp.Evaluate[bool](fmt.Sprintf("document.activeElement.matches(%q)", selector))) {
+			return
+		}
+		t.Keys(kb.Tab)
+	}
+	t.fail("the tab key does not lead to %s", selector)
 }
