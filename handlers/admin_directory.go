@@ -25,8 +25,8 @@ const (
 	strategiesPath = directoryPath + "/strategies"
 	importPath     = directoryPath + "/import"
 
-	entriesPage   = 25 // providers or branches on one page
-	branchesFound = 10 // shown under the providers found
+	entriesPage   = 15 // providers or branches on one page
+	branchesFound = 8  // shown under the providers found
 
 	exportTime = 15 * time.Minute // that a download on a slow line may take
 )
@@ -110,7 +110,7 @@ func (a *Admin) listProviders(c *gin.Context) error {
 	for _, p := range list {
 		view.Providers.Rows = append(view.Providers.Rows, providerRow(ctx, p))
 	}
-	if view.Branches, err = a.branchesFound(ctx, query, page); err != nil {
+	if view.Branches, err = a.branchesFound(ctx, query, found); err != nil {
 		return err
 	}
 	if web.IsFragment(c) {
@@ -209,10 +209,10 @@ func pages(ctx context.Context, path string, query url.Values, page, found int) 
 	return p
 }
 
-// branchesFound are the branches with the same words, under the first page of providers.
-func (a *Admin) branchesFound(ctx context.Context, query string, page int) (templates.Table, error) {
+// branchesFound are the branches with the same words, where these name a few providers at most.
+func (a *Admin) branchesFound(ctx context.Context, query string, providers int) (templates.Table, error) {
 	table := templates.Table{Caption: i18n.T(ctx, "admin.directory.branches_found"), Columns: columns(ctx, "branch", "bank", "place", "state")}
-	if query == "" || page > 1 {
+	if query == "" || providers > branchesFound {
 		return table, nil
 	}
 	found, err := a.Directory.Search(ctx, mapper.Search{Text: query, Closed: true, Limit: branchesFound})

@@ -158,15 +158,15 @@ func TestDirectoryPages(t *testing.T) {
 	h.importList(t, list.String(), false)
 	b := h.signedIn(t, tomás)
 	seen := map[string]bool{}
-	s := b.get("/admin/directory?kind=bank").has(".pages span", "Page 1 of 3")
-	for range 3 {
+	s := b.get("/admin/directory?kind=bank").has(".pages span", "Page 1 of 5")
+	for range 5 {
 		s.Find("#providers tbody th a").Each(func(_ int, link *goquery.Selection) { seen[link.Text()] = true })
 		if next := s.Find("a[rel=next]"); next.Length() == 1 {
 			s = b.get(next.AttrOr("href", ""))
 		}
 	}
-	if s.has(".pages span", "Page 3 of 3"); len(seen) != 62 {
-		t.Errorf("%d banks on three pages, want 62", len(seen))
+	if s.has(".pages span", "Page 5 of 5"); len(seen) != 62 {
+		t.Errorf("%d banks on five pages, want 62", len(seen))
 	}
 	if s = b.get("/admin/directory?q=bank07"); s.Find("#providers tbody").First().Find("tr").Length() != 1 {
 		t.Errorf("found %s", s.text("#providers"))
@@ -176,7 +176,7 @@ func TestDirectoryPages(t *testing.T) {
 	}
 	clear(seen)
 	s = b.get("/admin/directory/providers/GREENVAL?q=rio")
-	for range 3 {
+	for range 4 {
 		s.Find("#branches tbody th a").Each(func(_ int, link *goquery.Selection) { seen[link.Text()] = true })
 		if next := s.Find("a[rel=next]"); next.Length() == 1 {
 			s = b.get(next.AttrOr("href", ""))
@@ -184,6 +184,11 @@ func TestDirectoryPages(t *testing.T) {
 	}
 	if len(seen) != 60 || s.Find("a[rel=prev]").AttrOr("href", "") != "/admin/directory/providers/GREENVAL?q=rio" {
 		t.Errorf("%d branches found, want 60; back to %s", len(seen), s.Find("a[rel=prev]").AttrOr("href", ""))
+	}
+	for _, path := range []string{"/admin/directory", "/admin/directory?q=b", "/admin/directory/providers/GREENVAL", "/admin/directory/import", "/admin/directory/strategies"} {
+		if s := h.signedIn(t, inês).get(path); len(s.body) > 15_000 {
+			t.Errorf("%s weighs %d bytes", path, len(s.body))
+		}
 	}
 	if s = b.get("/admin/directory?page=99&q=%00%ff"); s.status != http.StatusOK {
 		t.Errorf("status %d", s.status)

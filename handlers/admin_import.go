@@ -22,10 +22,11 @@ import (
 )
 
 const (
-	importTime   = 15 * time.Minute // that sending a list on a slow line and reading it may take
-	maxPasted    = 1 << 20          // bytes of a list that is pasted
-	rowsShown    = 10               // of each kind, in a preview
-	problemsSent = 1000             // in the file of lines that cannot be used
+	importTime    = 15 * time.Minute // that sending a list on a slow line and reading it may take
+	maxPasted     = 1 << 20          // bytes of a list that is pasted
+	rowsShown     = 6                // of each kind, in a preview
+	problemsShown = 15               // lines to correct
+	problemsSent  = 1000             // in the file of lines that cannot be used
 
 	megabyte = 1 << 20
 )

@@ -84,7 +84,11 @@ func (a *Admin) describeImport(ctx context.Context, i mapper.DirectoryImport, ma
 	warn(!p.Stale && i.Problems > 0 && !i.Complete, "problems", "count", i.Problems, "number", i18n.Number(ctx, i.Problems))
 	warn(!p.Stale && i.Removed > i.Lines, "many_removed", "count", i.Removed, "number", i18n.Number(ctx, i.Removed))
 	warn(!p.Stale && i.Added+i.Changed+i.Removed == 0, "nothing")
-	view.Problems = importSection(ctx, "problems", i.Problems, problemTable(ctx, p.Problems))
+	problems, err := a.Editor.ImportProblems(ctx, i, problemsShown)
+	if err != nil {
+		return err
+	}
+	view.Problems = importSection(ctx, "problems", i.Problems, problemTable(ctx, problems))
 	view.Sections = importSections(ctx, i, p)
 	if !mayChange {
 		return nil
@@ -117,7 +121,7 @@ func importSections(ctx context.Context, i mapper.DirectoryImport, p mapper.Impo
 			changed.Rows = append(changed.Rows, []templates.Cell{entry, valueCell(ctx, field.Field, field.Old), valueCell(ctx, field.Field, field.New)})
 		}
 	}
-	add("changed", i.Changed, changed)
+	add("changed", max(i.Changed-len(p.Changed), 0)+len(changed.Rows), changed)
 	add("removed", i.Removed, rowTable(ctx, i, p.Removed))
 	return sections
 }
@@ -126,8 +130,8 @@ func importSections(ctx context.Context, i mapper.DirectoryImport, p mapper.Impo
 func importSection(ctx context.Context, key string, n int, table templates.Table) templates.ImportSection {
 	s := templates.ImportSection{Heading: i18n.T(ctx, "admin.import.section."+key), Table: table}
 	s.Table.Caption = s.Heading
-	if n > rowsShown {
-		s.Note = i18n.T(ctx, "admin.import.first", "shown", i18n.Number(ctx, rowsShown), "number", i18n.Number(ctx, n))
+	if shown := len(table.Rows); n > shown {
+		s.Note = i18n.T(ctx, "admin.import.first", "shown", i18n.Number(ctx, shown), "number", i18n.Number(ctx, n))
 	}
 	return s
 }
