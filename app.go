@@ -193,7 +193,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 		return err
 	}
 	portal := &handlers.Portal{
-		Mapper: links, History: links, Lookups: links, LookupsKept: a.cfg.Lookups.Keep, Directory: a.directory, Strategies: strategies, Partners: a.register,
+		Mapper: links, History: links, Lookups: links, Reports: links, LookupsKept: a.cfg.Lookups.Keep, Directory: a.directory, Strategies: strategies, Partners: a.register,
 		Sessions: sessions, Login: login, Region: a.cfg.Mapper.DefaultRegion, Location: time.Local, Now: time.Now, Log: a.log,
 	}
 	quotas, err := quota.New(a.db, quota.Config{
@@ -214,7 +214,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 	}
 	if a.cfg.Mapper.URL == "" { // otherwise the registry is elsewhere, and partners call it there
 		routes.Partner = &handlers.PartnerAPI{
-			Mapper: a.service, History: a.service, Lookups: a.service, Holds: a.service, Partners: a.register, Verifier: checks.partners, Signer: a.ownKeys, Quotas: quotas,
+			Mapper: a.service, History: a.service, Lookups: a.service, Holds: a.service, Reports: a.service, Partners: a.register, Verifier: checks.partners, Signer: a.ownKeys, Quotas: quotas,
 			Calls: a.calls, Refusals: a.refusals, Metrics: metrics, Log: a.log, SenderID: a.cfg.Application,
 			ReceiverIDs: a.cfg.Mapper.ReceiverIDs, MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}

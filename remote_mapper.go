@@ -24,6 +24,7 @@ type portalMapper interface {
 	mapper.Mapper
 	handlers.History
 	handlers.Lookups
+	handlers.Reports
 }
 
 // mapperOfThePortal is the service in this process, or a registry elsewhere that the portal calls like any partner.

@@ -24,7 +24,7 @@ const auditPage = 50
 // auditActions are the actions that can be asked for, some of them as groups; see [audit.Filter].
 func auditActions() []string {
 	return []string{
-		"partner.", "certificate.", "trust_anchor.", "change.", audit.Link, audit.Update, audit.Unlink, audit.Cancel, audit.Apply, "links.", "directory.", "notice.", audit.Login, audit.LoginRefused, audit.Logout,
+		"partner.", "certificate.", "trust_anchor.", "change.", audit.Link, audit.Update, audit.Unlink, audit.Cancel, audit.Apply, "case.", audit.Freeze, audit.Restore, "links.", "directory.", "notice.", audit.Login, audit.LoginRefused, audit.Logout,
 		audit.AccessDenied, "call.", "key.", "server.",
 	}
 }

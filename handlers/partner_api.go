@@ -30,10 +30,11 @@ import (
 // verified is acted on.
 type PartnerAPI struct {
 	Mapper        mapper.Mapper
-	History       History // for a portal that runs apart, as the next two
+	History       History // for a portal that runs apart, as the next three
 	Lookups       Lookups
 	Holds         Holds
 	Partners      Partners
+	Reports       Reports
 	Verifier      keymgr.Verifier
 	Signer        Signer
 	Quotas        *quota.Quotas
@@ -72,7 +73,7 @@ func (p *PartnerAPI) Routes(r gin.IRouter) {
 			p.record(c, made, err)
 		})
 	}
-	for _, action := range []mapper.Action{wire.History, wire.Lookups} {
+	for _, action := range []mapper.Action{wire.History, wire.Lookups, wire.Report} {
 		r.POST("/mapper/sync/"+string(action), func(c *gin.Context) {
 			if err := p.tellPortal(c, action); err != nil {
 				p.fail(c, err)
@@ -178,7 +179,7 @@ func missingPermissions(partner keymgr.Partner, request *wire.Request) (missing 
 	case isOfPortal(request.Action) && partner.ReferenceID == SelfService: // only the portal shows people what is theirs
 		require(keymgr.Details)
 		return missing
-	case request.Action == wire.Cancel && partner.ReferenceID == SelfService: // a change of a change
+	case (request.Action == wire.Cancel || request.Action == wire.Report) && partner.ReferenceID == SelfService: // what people say of changes
 		require(keymgr.Update)
 		return missing
 	case request.Action != mapper.Resolve:
@@ -204,6 +205,9 @@ func (p *PartnerAPI) act(ctx context.Context, request *wire.Request, partner key
 		return p.Mapper.Update(ctx, by, request.Items)
 	case mapper.Unlink:
 		return p.Mapper.Unlink(ctx, by, request.Items)
+	case wire.Report:
+		result, err := p.Reports.Report(ctx, by, request.Items[0])
+		return []mapper.Result{result}, err
 	case mapper.Resolve, wire.History, wire.Lookups:
 		return p.Mapper.Resolve(ctx, by, request.Items)
 	default:

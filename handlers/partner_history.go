@@ -21,7 +21,7 @@ func isOfPortal(action mapper.Action) bool { return action == wire.History || ac
 
 // tellPortal answers a portal that runs apart what the pages of its logged-in person show. No other partner may ask: who
 // changed a person's account, or looked at it, and when, is the person's affair. The message is resolved first, which also
-// burns its id.
+// burns its id. A report is answered too.
 func (p *PartnerAPI) tellPortal(c *gin.Context, action mapper.Action) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 	defer cancel()
@@ -45,7 +45,10 @@ func (p *PartnerAPI) tellPortal(c *gin.Context, action mapper.Action) error {
 		return err
 	}
 	response := &wire.Response{Request: request}
-	if results[0].Status == mapper.Succeeded {
+	switch {
+	case action == wire.Report:
+		response.Results, response.Portal = results, true
+	case results[0].Status == mapper.Succeeded:
 		if err := p.tell(ctx, mapper.ID(request.Items[0].ID.Value), response); err != nil {
 			return err
 		}

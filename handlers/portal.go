@@ -26,6 +26,7 @@ type Portal struct {
 	Mapper      mapper.Mapper
 	History     History
 	Lookups     Lookups
+	Reports     Reports
 	Directory   Directory
 	Strategies  Strategies
 	Partners    Partners
@@ -52,6 +53,11 @@ type Lookups interface {
 // any more.
 type Holds interface {
 	CancelHeld(ctx context.Context, by mapper.Actor, id mapper.ID, changeID string) (mapper.Change, error)
+}
+
+// Reports takes what people say was not their doing: it stops payments and opens a case.
+type Reports interface {
+	Report(ctx context.Context, by mapper.Actor, item mapper.Item) (mapper.Result, error)
 }
 
 // Directory finds the banks, branches and wallet providers that can be chosen. An error that is [mapper.ErrNotFound]

@@ -104,7 +104,7 @@ func newPortal(t *testing.T) *portal {
 		t.Fatal(err)
 	}
 	p.serve(t, &handlers.Portal{
-		Mapper: p.service, History: p.service, Lookups: p.service, LookupsKept: mapper.KeepLookups, Directory: directory, Strategies: strategies, Partners: p.register, Sessions: sessions,
+		Mapper: p.service, History: p.service, Lookups: p.service, Reports: p.service, LookupsKept: mapper.KeepLookups, Directory: directory, Strategies: strategies, Partners: p.register, Sessions: sessions,
 		Login:  &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Trail: audittest.New(t, db), Log: log, Now: p.now, Location: time.UTC},
 		Region: "PH", Location: time.UTC, Now: p.now, Log: log,
 	})

@@ -29,14 +29,20 @@ func storeLinks(ctx context.Context, conn *sqlx.Conn, tx *sqlx.Tx, db *sqlx.DB, 
 	sorted := slices.Clone(changes)
 	slices.SortFunc(sorted, func(a, b change) int { return compareKeys(a.row.id, b.row.id) })
 	columns := []string{"id_hash", "fa_hash", "dfsp_code", "kind", "status", "version", "sealed", "linked_at", "changed_at"}
-	return copyRows(ctx, conn, "links", columns, len(sorted), func(i int) []any {
+	ids := make([][]byte, len(sorted))
+	err := copyRows(ctx, conn, "links", columns, len(sorted), func(i int) []any {
 		r := &sorted[i].row
 		status := statusInactive
 		if r.active {
 			status = statusActive
 		}
+		ids[i] = r.id[:]
 		return []any{r.id[:], r.fa[:], r.dfsp, string(r.kind), status, r.version, r.sealed, r.linkedAt, r.changedAt}
 	})
+	if err != nil {
+		return err
+	}
+	return stopReported(ctx, tx, db, ids)
 }
 
 // storeHistory adds the changes to the history.

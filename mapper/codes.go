@@ -27,10 +27,15 @@ const (
 	// StateStale refuses a change whose Base is not the state that the link is in. Not of the definition: only the portal
 	// states a base.
 	StateStale Code = "rjct.state.stale"
+	// ChangeUnknown refuses a report of what is no change of the ID's link. As above.
+	ChangeUnknown Code = "rjct.change.unknown"
 )
 
-// textStale says what StateStale is about.
-const textStale = "the link is not in the state that this change was made for"
+// What these two are about.
+const (
+	textStale         = "the link is not in the state that this change was made for"
+	textChangeUnknown = "there is no such change of this ID's link"
+)
 
 // Texts that existing clients match on, to the letter.
 const (

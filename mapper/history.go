@@ -15,6 +15,11 @@ func (s *Service) History(ctx context.Context, id ID, limit int) ([]Change, erro
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
+	return s.historyOf(ctx, hash, "", limit)
+}
+
+// historyOf reads the latest changes. Those that a case is about come first, however old they are.
+func (s *Service) historyOf(ctx context.Context, hash key, number string, limit int) ([]Change, error) {
 	providers, err := s.directory.providers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
@@ -33,14 +38,18 @@ func (s *Service) History(ctx context.Context, id ID, limit int) ([]Change, erro
 		ConsentVersion  *string `db:"consent_version"`
 		ConsentLanguage *string `db:"consent_language"`
 	}
+	first, args := "", []any{hash[:], limit}
+	if number != "" {
+		first, args = `CASE WHEN h.change_id IN (SELECT change_id FROM link_case_reports WHERE case_id = ?) THEN 0 ELSE 1 END, `, []any{hash[:], number, limit}
+	}
 	err = s.db.SelectContext(ctx, &rows, s.db.Rebind(`
 		SELECT h.change_id, h.action, h.version, h.changed_at, h.partner, h.by_beneficiary, h.sealed, h.asked_at, h.due_at,
 		       c.text AS consent_text, c.version AS consent_version, c.language AS consent_language
 		FROM link_history h
 		LEFT JOIN consent_texts c ON c.consent_hash = h.consent_hash
 		WHERE h.id_hash = ?
-		ORDER BY h.changed_at DESC, h.change_id DESC
-		LIMIT ?`), hash[:], limit)
+		ORDER BY `+first+`h.changed_at DESC, h.change_id DESC
+		LIMIT ?`), args...)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}

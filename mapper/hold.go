@@ -16,7 +16,7 @@ import (
 // A registry can hold changes that people make in the portal: the old account stays in effect until the hold ends, and
 // until then the change can be stopped. Whoever got into a session cannot redirect a payment at once.
 //
-//   - Held is an update by the person that leads to another account, and a link by the person that follows a removal, or a
+//   - Held is an update by the person that leads to another account, if payments go to the one before it, and a link by the person that follows a removal, or a
 //     held change that was stopped, by the person: removing and linking is no way round the hold. The first link ever is
 //     not held, nor is anything that partners do.
 //   - A held change stands on one version of the link. Whatever else becomes of the link ends it: that is written to the
@@ -564,7 +564,7 @@ func (s *Service) addHeld(ctx context.Context, questions []question, byID map[ke
 		}
 		switch {
 		case s.holdFor == 0:
-		case ok || byID[q.id].version > 0:
+		case ok || byID[q.id].active:
 			result.EffectiveAt = now.Add(s.holdFor)
 		default:
 			result.EffectiveAt = waits[q.id]

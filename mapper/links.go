@@ -180,7 +180,7 @@ func insertLinks(ctx context.Context, tx *sqlx.Tx, db *sqlx.DB, rows []linkRow) 
 	for _, k := range added {
 		keys[key(k)] = true
 	}
-	return keys, nil
+	return keys, stopReported(ctx, tx, db, added)
 }
 
 // updateLinks replaces rows that the transaction has locked. What was held of them is no more.

@@ -46,6 +46,12 @@ const (
 	Cancel Action = "cancel"
 )
 
+// What else can become of a link; see [Service.Report] and [Service.Settle].
+const (
+	Freeze  Action = "freeze"
+	Restore Action = "restore"
+)
+
 // Text is a string member of an item as it arrived. A zero Text is an absent (or null) member.
 type Text struct {
 	Value   string
@@ -73,7 +79,7 @@ type Item struct {
 	Email   Text     // the person's own, for messages to them
 	Base    Text     // the [Result.State] that the person saw: in any other state, the change is refused with StateStale
 	Consent *Consent // what the person agreed to by this change; nil if nothing
-	Change  Text     // the change of the history that a message is about; see [Service.CancelHeld]
+	Change  Text     // the change of the history that a message is about; see [Service.CancelHeld] and [Service.Report]
 }
 
 // Consent is the text that a person agreed to, exactly as it was shown to them. When they did is the time of the change.
@@ -111,6 +117,7 @@ type Result struct {
 	Name           string           // only in process, for the portal: never on the wire
 	ChangedAt      time.Time        // when the link was last changed; zero if there is none. In process only
 	ChangeID       string           // reference number of the change just made. In process only
+	Case           *Case            // the person's last case; of a resolve with details, and of a report. Only for the portal
 	State          string           // names the state of the ID's link, for [Item.Base]; of a resolve only. In process only
 
 	// EffectiveAt is when a change counts that is held; zero: it counts now. In the answer to a resolve by the person it is

@@ -100,7 +100,7 @@ func TestNothingPersonalInTheClear(t *testing.T) {
 func dumpTables(t *testing.T, db *sqlx.DB) string {
 	t.Helper()
 	var dump strings.Builder
-	for _, table := range []string{"links", "link_history", "held_changes", "seen_messages", "lookups", "key_checks", "consent_texts"} {
+	for _, table := range []string{"links", "link_history", "held_changes", "seen_messages", "lookups", "key_checks", "consent_texts", "link_cases", "link_case_reports"} {
 		rows, err := db.Queryx("SELECT * FROM " + table)
 		if err != nil {
 			t.Fatal(err)

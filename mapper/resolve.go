@@ -41,6 +41,9 @@ func (s *Service) resolve(ctx context.Context, by Actor, items []Item) ([]Result
 	}
 	if by.ByBeneficiary {
 		shown = nil // people need not be told that they looked themselves
+		if err := s.addCases(ctx, questions, results); err != nil {
+			return nil, err
+		}
 	}
 	// Last of all, in one statement and before anything is told: the message id, and whose details the answer shows. What
 	// could not be recorded is not answered, and an answer that could not be made leaves the message free to be sent again.

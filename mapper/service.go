@@ -224,6 +224,8 @@ type batch struct {
 	ended   []key           // those that are no more
 	begun   map[key]heldRow // those that are new
 	settled []settledChange // the history of those whose hold has ended
+
+	staff audit.Actor // who settles a case; nobody otherwise
 }
 
 func newBatch(by Actor, at time.Time) *batch {
@@ -335,7 +337,11 @@ func (s *Service) record(ctx context.Context, tx *sqlx.Tx, tell *herald, b *batc
 		if err := tell.announce(ctx, tx, b.by, b.at, b.changes); err != nil {
 			return err
 		}
-		events = append(events, batchEvent(b.by, action, len(b.items), b.changes))
+		event := batchEvent(b.by, action, len(b.items), b.changes)
+		if b.staff.Kind != "" {
+			event.Actor = b.staff
+		}
+		events = append(events, event)
 	}
 	return s.trail.Write(ctx, tx, events...)
 }
@@ -436,7 +442,8 @@ func (s *Service) update(ctx context.Context, tx *sqlx.Tx, b *batch) error {
 			b.refuse(c, IDInvalid, textNotLinked)
 			continue
 		}
-		if b.by.ByBeneficiary && s.holdFor > 0 && c.fa != before.fa {
+		// A stopped link pays nobody: what becomes of it, staff look at before it does.
+		if b.by.ByBeneficiary && s.holdFor > 0 && c.fa != before.fa && before.active {
 			if err := s.hold(b, c, before, b.at.Add(s.holdFor)); err != nil {
 				return err
 			}

@@ -68,6 +68,12 @@ const (
 	ChangePrepare  = "change.prepare" // once approved, it is recorded as what it is
 	ChangeWithdraw = "change.withdraw"
 
+	CaseOpen   = "case.open"   // a person reported a change as not theirs
+	CaseReport = "case.report" // another one, while the case is open
+	CaseSettle = "case.settle"
+	Freeze     = "freeze"  // what a report did to the link
+	Restore    = "restore" // what staff did to it
+
 	Link   = "link"
 	Update = "update"
 	Unlink = "unlink"

@@ -27,6 +27,7 @@ const (
 type Registry interface {
 	mapper.Mapper
 	History(ctx context.Context, id mapper.ID, limit int) ([]mapper.Change, error)
+	Report(ctx context.Context, by mapper.Actor, item mapper.Item) (mapper.Result, error)
 }
 
 // Run proves that a mapper keeps the contract of mapper.Mapper, and what the portal relies on besides. Each part gets a
@@ -35,6 +36,8 @@ func Run(t *testing.T, newMapper func(t *testing.T) Registry) {
 	for name, part := range map[string]func(t *testing.T, m Registry){
 		"compare and set":            compareAndSet,
 		"the portal alone is heard":  portalAloneIsHeard,
+		"report":                     reportRules,
+		"open case":                  openCase,
 		"consent":                    consentKept,
 		"what the portal says amiss": portalAmiss,
 	} {

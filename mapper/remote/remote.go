@@ -145,6 +145,15 @@ func (c *Client) about(ctx context.Context, action mapper.Action, id mapper.ID) 
 	return c.call(ctx, action, by, []mapper.Item{c.item(id)})
 }
 
+// Report reports a change as not the person's doing.
+func (c *Client) Report(ctx context.Context, by mapper.Actor, item mapper.Item) (mapper.Result, error) {
+	results, err := c.results(ctx, wire.Report, by, []mapper.Item{item})
+	if err != nil {
+		return mapper.Result{}, err
+	}
+	return results[0], nil
+}
+
 func (c *Client) results(ctx context.Context, action mapper.Action, by mapper.Actor, items []mapper.Item) ([]mapper.Result, error) {
 	if by.MessageID == "" {
 		return nil, fmt.Errorf("%s %d items: %w", action, len(items), mapper.ErrNoActor)

@@ -60,7 +60,7 @@ func newHoldingRegistry(t *testing.T, db *sqlx.DB, hold time.Duration, now func(
 	service := mappertest.Service(t, db, func(c *mapper.Config) { c.Hold, c.Now = hold, now })
 	r.service = service
 	calls := &handlers.PartnerAPI{
-		Mapper: service, History: service, Lookups: service, Holds: service, Partners: r.register, Signer: ownKeys, Quotas: quotas, Verifier: keymgr.NewLocal(r.register), Metrics: handlers.NewMetrics("test", db.DB),
+		Mapper: service, History: service, Lookups: service, Holds: service, Reports: service, Partners: r.register, Signer: ownKeys, Quotas: quotas, Verifier: keymgr.NewLocal(r.register), Metrics: handlers.NewMetrics("test", db.DB),
 		Log: slog.New(slog.DiscardHandler), SenderID: "openg2p-spar-mapper", MessageWindow: 5 * time.Minute, MaxBatch: 10000, Now: now,
 	}
 	gin.SetMode(gin.ReleaseMode)
@@ -159,6 +159,10 @@ func (p *perPartner) CancelHeld(ctx context.Context, by mapper.Actor, id mapper.
 
 func (p *perPartner) History(ctx context.Context, id mapper.ID, limit int) ([]mapper.Change, error) {
 	return p.as(mappertest.Person()).History(ctx, id, limit)
+}
+
+func (p *perPartner) Report(ctx context.Context, by mapper.Actor, item mapper.Item) (mapper.Result, error) {
+	return p.as(mappertest.Person()).Report(ctx, by, item)
 }
 
 func TestClientKeepsTheContract(t *testing.T) {

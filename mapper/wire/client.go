@@ -111,6 +111,7 @@ type answerBody struct {
 		History       []answerChange `json:"history_response"`
 		Lookups       []answerLookup `json:"lookups_response"`
 		Cancel        []answerItem   `json:"cancel_response"`
+		Report        []answerItem   `json:"report_response"`
 	} `json:"message"`
 }
 
@@ -174,6 +175,7 @@ func ParseAnswer(call *Call, body []byte) (*Answer, error) {
 	items := map[mapper.Action][]answerItem{
 		mapper.Link: a.Message.Link, mapper.Update: a.Message.Update, mapper.Unlink: a.Message.Unlink, mapper.Resolve: a.Message.Resolve,
 		Cancel: a.Message.Cancel,
+		Report: a.Message.Report,
 	}[call.Action]
 	if len(items) != len(call.Items) {
 		return nil, fmt.Errorf("%w: %d results for %d items", errNotTheAnswer, len(items), len(call.Items))

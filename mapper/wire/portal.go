@@ -21,6 +21,9 @@ const (
 // Cancel is what the portal alone may ask for: that a change of the person, which waits, is not made.
 const Cancel = mapper.Cancel
 
+// Report is the action that reports a change, named in the message's one item, as not the person's doing.
+const Report mapper.Action = "report"
+
 // portalMember is added to the portal's items.
 type portalMember struct {
 	ChangedAt int64       `json:"changed_at,omitzero"` // unix milliseconds
@@ -31,6 +34,7 @@ type portalMember struct {
 
 	EffectiveAt int64       `json:"effective_at,omitzero"`
 	Held        *portalHeld `json:"held,omitzero"`
+	Case        *answerCase `json:"case,omitzero"`
 }
 
 type portalHeld struct {
@@ -57,9 +61,40 @@ func timeOf(millis int64) time.Time {
 	return time.UnixMilli(millis).UTC()
 }
 
+type answerCase struct {
+	Number    string             `json:"number"`
+	OpenedAt  int64              `json:"opened_at"`
+	SettledAt int64              `json:"settled_at,omitzero"`
+	Outcome   mapper.CaseOutcome `json:"outcome,omitzero"`
+	Reported  []string           `json:"reported"`
+}
+
+func newAnswerCase(c *mapper.Case) *answerCase {
+	if c == nil {
+		return nil
+	}
+	a := &answerCase{Number: c.Number, OpenedAt: c.OpenedAt.UnixMilli(), Outcome: c.Outcome, Reported: c.Reported}
+	if !c.Open() {
+		a.SettledAt = c.SettledAt.UnixMilli()
+	}
+	return a
+}
+
+func (a *answerCase) described() *mapper.Case {
+	if a == nil {
+		return nil
+	}
+	c := &mapper.Case{Number: a.Number, OpenedAt: time.UnixMilli(a.OpenedAt).UTC(), Outcome: a.Outcome, Reported: a.Reported}
+	if a.SettledAt != 0 {
+		c.SettledAt = time.UnixMilli(a.SettledAt).UTC()
+	}
+	return c
+}
+
 func appendPortal(b []byte, result *mapper.Result) []byte {
 	member := portalMember{
 		ChangedAt: millis(result.ChangedAt), ChangeID: result.ChangeID, Name: result.Name, State: result.State, EffectiveAt: millis(result.EffectiveAt),
+		Case: newAnswerCase(result.Case),
 	}
 	if h := result.Held; h != nil {
 		member.Held = &portalHeld{
@@ -75,7 +110,7 @@ func appendPortal(b []byte, result *mapper.Result) []byte {
 
 // fill completes a result by what only the portal is told.
 func (m *portalMember) fill(r *mapper.Result) {
-	r.ChangeID, r.Name, r.State = m.ChangeID, m.Name, m.State
+	r.ChangeID, r.Name, r.State, r.Case = m.ChangeID, m.Name, m.State, m.Case.described()
 	r.ChangedAt, r.EffectiveAt = timeOf(m.ChangedAt), timeOf(m.EffectiveAt)
 	if r.Provider != nil {
 		r.Provider.Kind = m.Kind
