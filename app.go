@@ -167,6 +167,9 @@ func (a *app) build(ring *keyring.Ring) (err error) {
 		return err
 	})
 	metrics.WatchCertificates(a.register.List, time.Now)
+	if a.cfg.Mapper.URL == "" { // otherwise the cases are elsewhere
+		metrics.WatchCases(a.service.OpenCases)
+	}
 	a.health = handlers.NewHealth(a.db, metrics, a.log)
 	a.ops = &web.Server{Handler: a.health.Handler(), Log: a.log}
 	return a.buildPublic(sessions, strategies, metrics)
@@ -219,6 +222,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 			ReceiverIDs: a.cfg.Mapper.ReceiverIDs, MessageWindow: a.cfg.Mapper.MessageWindow, MaxBatch: a.cfg.Mapper.MaxBatch, Now: time.Now,
 		}
 		routes.Admin = a.adminPages(checks, sessions, login)
+		routes.Admin.Strategies = strategies
 		routes.KeyManager = a.onboardingAPI(checks)
 	}
 	proxies, err := web.ParseProxies(a.cfg.TrustedProxies)

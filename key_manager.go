@@ -32,7 +32,7 @@ func (a *app) newChecks(metrics *handlers.Metrics) (signatureChecks, error) {
 // adminPages makes the pages for staff.
 func (a *app) adminPages(v signatureChecks, sessions *web.Sessions, login *handlers.Login) *handlers.Admin {
 	admin := &handlers.Admin{
-		Register: a.register, Calls: a.calls, Links: a.service, Trail: a.trail, Directory: a.directory, Explainer: v.local,
+		Register: a.register, Calls: a.calls, Links: a.service, Trail: a.trail, Directory: a.directory, Cases: a.service, Explainer: v.local,
 		Editor: a.editor, MaxImport: int64(a.cfg.Admin.MaxImport),
 		Sessions: sessions, Login: login, Reauthenticate: a.cfg.Admin.Reauthenticate, Location: time.Local, Now: time.Now, Log: a.log,
 	}

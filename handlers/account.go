@@ -24,8 +24,12 @@ type link struct {
 	fa        string
 	provider  mapper.AccountProvider
 	changedAt time.Time
-	state     string // names this state of the link, so that a form can say which state it was made from
+	report    *mapper.Case // what the person reported last; nil if nothing
+	state     string       // names this state of the link, so that a form can say which state it was made from
 }
+
+// stopped reports whether payments are stopped because the person reported a change.
+func (l link) stopped() bool { return l.report != nil && l.report.Open() }
 
 // actor is the person acting through the portal. message names the request; the mapper accepts each one once.
 func actor(ctx context.Context, message string) mapper.Actor {
@@ -45,12 +49,12 @@ func (p *Portal) current(ctx context.Context, user web.User) (link, error) {
 	r := results[0]
 	switch {
 	case r.Code == mapper.IDNotFound:
-		return link{state: r.State}, nil
+		return link{state: r.State, report: r.Case}, nil
 	case r.Status != mapper.Succeeded || r.Provider == nil:
 		return link{}, fmt.Errorf("resolve the person's link: answered %s", r.Code)
 	}
 	return link{
-		linked: true, inactive: r.Code == mapper.IDInactive, fa: r.FA, provider: *r.Provider, changedAt: r.ChangedAt, state: r.State,
+		linked: true, inactive: r.Code == mapper.IDInactive, fa: r.FA, provider: *r.Provider, changedAt: r.ChangedAt, state: r.State, report: r.Case,
 	}, nil
 }
 
@@ -72,6 +76,7 @@ func (p *Portal) showAccount(c *gin.Context) error {
 		return err
 	}
 	view := templates.AccountView{Page: p.frame(c.Request, templates.Account, i18n.T(ctx, "account.title"))}
+	view.Case, view.Stopped = p.caseNotice(ctx, now.report), now.stopped()
 	if now.linked {
 		view.Linked, view.Inactive = true, now.inactive
 		view.Since = i18n.T(ctx, "account.since", "date", i18n.Date(ctx, now.changedAt.In(p.Location)))
@@ -85,6 +90,10 @@ func (p *Portal) showAccount(c *gin.Context) error {
 
 // card shows an account by its financial address. One that fits no strategy any more is shown without its number.
 func (p *Portal) card(ctx context.Context, fa string, provider mapper.AccountProvider) (templates.AccountCard, error) {
+	return accountCard(ctx, p.Strategies, p.Directory, fa, provider)
+}
+
+func accountCard(ctx context.Context, strategies Strategies, directory Directory, fa string, provider mapper.AccountProvider) (templates.AccountCard, error) {
 	card := templates.AccountCard{
 		Icon: string(provider.Kind), Kind: i18n.T(ctx, "account_kind."+string(provider.Kind)), Provider: provider.Name,
 		Number: templates.Masked{Shown: i18n.T(ctx, "account.unknown_number"), Spoken: i18n.T(ctx, "account.unknown_number")},
@@ -92,13 +101,13 @@ func (p *Portal) card(ctx context.Context, fa string, provider mapper.AccountPro
 	if card.Provider == "" {
 		card.Provider = provider.Code
 	}
-	if account, err := p.Strategies.Deconstruct(ctx, fa); err == nil {
+	if account, err := strategies.Deconstruct(ctx, fa); err == nil {
 		card.Number = masked(ctx, account.Kind, account.Number)
 	}
 	if provider.Kind != mapper.Bank || provider.Subcode == "" {
 		return card, nil
 	}
-	branch, err := p.Directory.Branch(ctx, provider.Code, provider.Subcode)
+	branch, err := directory.Branch(ctx, provider.Code, provider.Subcode)
 	switch {
 	case errors.Is(err, mapper.ErrNotFound): // the bank linked it itself, or the branch was closed
 		card.Branch = i18n.T(ctx, "check.branch_code", "code", provider.Subcode)

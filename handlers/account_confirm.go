@@ -37,7 +37,7 @@ func (p *Portal) check(c *gin.Context) error {
 	view := templates.CheckView{
 		Page:     p.stepFrame(c.Request, 4, i18n.T(ctx, "check.title")),
 		Changing: now.linked, BackHref: choicePath(kind) + detailsStep, Rows: checkRows(ctx, draft, chosen),
-		Language: i18n.Language(ctx),
+		Language: i18n.Language(ctx), Stopped: now.stopped(),
 	}
 	if now.linked {
 		if view.Current, err = p.card(ctx, now.fa, now.provider); err != nil {
@@ -237,7 +237,7 @@ func (p *Portal) done(c *gin.Context) error {
 	heading := i18n.T(ctx, "done."+done.Action)
 	view := templates.DoneView{
 		Page: p.frame(c.Request, templates.Account, heading), Heading: heading, Reference: done.ChangeID,
-		When: i18n.DateTime(ctx, done.At.In(p.Location)), Removed: !now.linked,
+		When: i18n.DateTime(ctx, done.At.In(p.Location)), Removed: !now.linked, Stopped: now.stopped(),
 	}
 	if now.linked {
 		if view.Card, err = p.card(ctx, now.fa, now.provider); err != nil {

@@ -19,13 +19,18 @@ const (
 // mayChange refuses a change if the person has made too many. They are counted in the history of their link, which all
 // replicas share; what partners do does not count.
 func (p *Portal) mayChange(ctx context.Context, user web.User) error {
+	return p.limit(ctx, user, func(change mapper.Change) bool { return change.Action != mapper.Freeze })
+}
+
+// limit counts those changes of the person for which counts is true.
+func (p *Portal) limit(ctx context.Context, user web.User, counts func(mapper.Change) bool) error {
 	changes, err := p.History.History(ctx, mapper.ID(user.ID), historyLength)
 	if err != nil {
 		return err
 	}
 	now, made := p.Now(), 0
 	for _, change := range changes { // the newest first
-		if !change.ByBeneficiary || now.Sub(change.At) >= changesWindow {
+		if !change.ByBeneficiary || !counts(change) || now.Sub(change.At) >= changesWindow {
 			continue
 		}
 		if made++; made == maxChanges {

@@ -154,7 +154,7 @@ func TestConsentIsKept(t *testing.T) {
 	b := p.signedIn(t, reachable)
 	check := b.toCheck("GREENVAL:001", "11112222")
 	shown := check.text("main > p:last-of-type")
-	b.send(http.MethodPost, "/language", url.Values{"form_token": {b.formToken()}, "language": {"fr"}, "return_to": {"/account"}})
+	b.send(http.MethodPost, "/language", url.Values{web.FormTokenField: {b.pageToken()}, "language": {"fr"}, "return_to": {"/account"}})
 	b.leadsTo(b.submit(check, "main form", nil), "/account/done")
 	got := p.history(t, amina.ID)[0].Consent
 	if got == nil || got.Text != shown || got.Language != "en" || got.Version == "" || shown == "" {

@@ -26,6 +26,8 @@ type Admin struct {
 	Links          LinkDays
 	Trail          *audit.Log
 	Directory      Directory
+	Strategies     Strategies
+	Cases          Cases
 	Editor         *mapper.DirectoryAdmin
 	MaxImport      int64 // of a list that is uploaded, in MB
 	Explainer      Explainer
@@ -59,6 +61,8 @@ func (a *Admin) Routes(r gin.IRouter) {
 	look.GET(partnersPath+"/:ref/try", a.page(a.askTry))
 	look.POST(partnersPath+"/:ref/try", a.page(a.try))
 	look.GET(anchorsPath, a.page(a.listAnchors))
+	look.GET(casesPath, a.page(a.listCases))
+	look.GET(casesPath+"/:case", a.page(a.showCase))
 	look.GET(auditPath, a.page(a.showAudit))
 	look.GET(auditPath+".csv", a.page(a.downloadAudit))
 
@@ -68,6 +72,7 @@ func (a *Admin) Routes(r gin.IRouter) {
 		change.GET(path, a.page(show))
 		change.POST(path, a.page(take))
 	}
+	form(casesPath+"/:case"+settleStep, a.askSettle, a.settle)
 	look.GET(noticesPath, a.page(a.showNotices))
 	form(noticesPath+"/:channel/resend", a.askResend, a.resend)
 	form(anchorsPath+"/new", a.askAnchor, a.checkAnchor)

@@ -44,9 +44,14 @@ func (a *Admin) showOverview(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	cases, err := a.Cases.OpenCases(ctx)
+	if err != nil {
+		return err
+	}
 	web.Render(c, http.StatusOK, templates.OverviewPage(templates.OverviewView{
 		Page:     a.frame(c.Request, templates.AdminOverview, i18n.T(ctx, "admin.overview.title")),
 		Figures:  figures(ctx, partners, counts, linkDays[len(linkDays)-1]),
+		Cases:    i18n.T(ctx, "admin.overview.cases", "count", cases, "number", i18n.Number(ctx, cases)),
 		Notices:  waiting,
 		Pending:  a.pendingTable(ctx, pending, partners),
 		Expiring: expiring,

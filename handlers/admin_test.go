@@ -74,8 +74,9 @@ func newHouse(t *testing.T, options ...keymgr.Option) *house {
 	if err := directory.Load(t.Context(), testProviders, testBranches); err != nil {
 		t.Fatal(err)
 	}
+	strategies := mapper.NewStrategies(db, h.now)
 	h.service, err = mapper.NewService(mapper.Config{
-		DB: db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup}, Strategies: mapper.NewStrategies(db, h.now),
+		DB: db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup}, Strategies: strategies,
 		Directory: directory, Trail: h.trail, MessageWindow: 5 * time.Minute, Now: h.now,
 	})
 	if err != nil {
@@ -84,7 +85,8 @@ func newHouse(t *testing.T, options ...keymgr.Option) *house {
 	login := &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Log: log, Now: h.now}
 	h.admin = &handlers.Admin{
 		Register: h.register, Calls: h.calls, Links: h.service, Trail: h.trail, Directory: directory, Explainer: keymgr.NewLocal(h.register),
-		Editor: mapper.NewDirectoryAdmin(directory, mapper.NewStrategies(db, h.now), h.trail), MaxImport: 1,
+		Editor: mapper.NewDirectoryAdmin(directory, strategies, h.trail), MaxImport: 1,
+		Strategies: strategies, Cases: h.service,
 		Sessions: sessions, Login: login, Reauthenticate: 15 * time.Minute, Location: time.UTC, Now: h.now, Log: log,
 	}
 	routes := handlers.Routes{
@@ -116,7 +118,7 @@ func adminRoutes(t *testing.T) []gin.RouteInfo {
 	(&handlers.Admin{Login: &handlers.Login{}}).Routes(engine)
 	var list []gin.RouteInfo
 	for _, route := range engine.Routes() {
-		route.Path = strings.NewReplacer(":ref", "PARTNER-A", ":fingerprint", strings.Repeat("0", 64), ":change", strings.Repeat("A", 26),
+		route.Path = strings.NewReplacer(":ref", "PARTNER-A", ":case", "BCDF-2345", ":fingerprint", strings.Repeat("0", 64), ":change", strings.Repeat("A", 26),
 			":code", "GREENVAL", ":branch", "001", ":strategy", "bank", ":channel", "sms", ":import", strings.Repeat("A", 26)).Replace(route.Path)
 		if route.Path != "/admin/sign-in" {
 			list = append(list, route)

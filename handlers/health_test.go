@@ -88,6 +88,7 @@ func TestMetrics(t *testing.T) {
 			{ReferenceID: "SUSPENDED", Status: keymgr.Suspended, Certificates: []keymgr.Certificate{{NotAfter: now}}},
 		}, nil
 	}, func() time.Time { return now })
+	metrics.WatchCases(func(context.Context) (int, error) { return 3, nil })
 
 	status, body := get(t, health.Handler(), "/metrics")
 	if status != http.StatusOK {
@@ -103,6 +104,7 @@ func TestMetrics(t *testing.T) {
 		`spar_signature_refusals_total{reason="unknown_sender"} 0`,
 		`spar_replays_rejected_total 1`,
 		`spar_partner_certificate_expiry_days{partner="PARTNER-A"} 2`,
+		`spar_cases_open 3`,
 		`spar_build_info{version="v1"} 1`,
 		`go_goroutines `, `process_open_fds `, `go_sql_open_connections{db_name="spar"} `,
 	} {
@@ -118,6 +120,7 @@ func TestMetrics(t *testing.T) {
 func TestMetricsSurviveTheDatabase(t *testing.T) {
 	health, metrics := newHealth(dbtest.SQLite(t))
 	metrics.WatchCertificates(func(context.Context) ([]keymgr.Partner, error) { return nil, errors.New("gone") }, time.Now)
+	metrics.WatchCases(func(context.Context) (int, error) { return 0, errors.New("gone") })
 	if status, body := get(t, health.Handler(), "/metrics"); status != http.StatusOK || !strings.Contains(body, "go_goroutines") {
 		t.Errorf("status %d", status)
 	}

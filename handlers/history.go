@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,7 +18,7 @@ import (
 const historyLength = 100
 
 // historyIcons mark what was done.
-var historyIcons = map[mapper.Action]string{mapper.Link: "link", mapper.Update: "change", mapper.Unlink: "remove"}
+var historyIcons = map[mapper.Action]string{mapper.Link: "link", mapper.Update: "change", mapper.Unlink: "remove", mapper.Freeze: "lock", mapper.Restore: "check"}
 
 // showHistory lists every change of the person's link: when, what, and by whom.
 func (p *Portal) showHistory(c *gin.Context) error {
@@ -32,11 +33,18 @@ func (p *Portal) showHistory(c *gin.Context) error {
 		changes = changes[:historyLength]
 		view.More = i18n.T(ctx, "history.more", "number", i18n.Number(ctx, historyLength))
 	}
+	now, err := p.current(ctx, user)
+	if err != nil {
+		return err
+	}
 	names := map[string]string{}
 	for _, change := range changes {
-		entry, err := p.historyEntry(ctx, change, names)
+		entry, err := p.historyEntry(ctx, change, now.report, names)
 		if err != nil {
 			return err
+		}
+		if entry.Reported == "" {
+			entry.NotMe = notMeHref(change.ID)
 		}
 		view.Entries = append(view.Entries, entry)
 	}
@@ -44,8 +52,8 @@ func (p *Portal) showHistory(c *gin.Context) error {
 	return nil
 }
 
-// historyEntry describes a change. names remembers the partners already looked up.
-func (p *Portal) historyEntry(ctx context.Context, change mapper.Change, names map[string]string) (templates.HistoryEntry, error) {
+// historyEntry describes a change. report is what the person reported last; names remembers the partners already looked up.
+func (p *Portal) historyEntry(ctx context.Context, change mapper.Change, report *mapper.Case, names map[string]string) (templates.HistoryEntry, error) {
 	card, err := p.card(ctx, change.FA, change.Provider)
 	if err != nil {
 		return templates.HistoryEntry{}, err
@@ -56,7 +64,14 @@ func (p *Portal) historyEntry(ctx context.Context, change mapper.Change, names m
 		When: i18n.DateTime(ctx, change.At.In(p.Location)), Time: change.At.UTC().Format(time.RFC3339),
 		By: i18n.T(ctx, "history.by_you"), Reference: change.ID,
 	}
-	if !change.ByBeneficiary {
+	if report != nil && slices.Contains(report.Reported, change.ID) && report.Open() {
+		entry.Reported = i18n.T(ctx, "history.reported", "number", report.Number)
+	}
+	switch {
+	case change.ByBeneficiary:
+	case change.Partner == mapper.Staff:
+		entry.By = i18n.T(ctx, "history.by_staff")
+	default:
 		entry.By = i18n.T(ctx, "history.by_partner", "partner", partnerName(ctx, p.Partners, change.Partner, names))
 	}
 	return entry, nil

@@ -89,7 +89,10 @@ func (p *Portal) Routes(r gin.IRouter) {
 	own := r.Group("", p.Login.RequireBeneficiary())
 	fresh := func(formPath string) gin.HandlerFunc { return p.Login.RequireFresh(web.FreshAge, formPath) }
 	own.GET(accountPath, p.page(p.showAccount))
-	own.GET("/account/history", p.page(p.showHistory))
+	own.GET(historyPath, p.page(p.showHistory))
+	own.GET(notMePath, p.requireFreshHere, p.page(p.askNotMe))
+	own.POST(notMePath, p.requireFreshHere, p.page(p.notMe))
+	own.GET(casePath, p.page(p.showCase))
 	own.GET(lookupsPath, p.page(p.showLookups))
 	own.GET("/directory/search", p.page(p.searchDirectory))
 

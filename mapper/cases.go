@@ -58,9 +58,15 @@ type CaseDetails struct {
 	Case
 	Note    string   // of the staff who settled it
 	Changes []Change // of the link, newest first, with those that are reported
-	Linked  *Account // the account that is linked now; nil if there is none
+	Linked  *Linked  // the account that is linked now; nil if there is none
 	Active  bool     // whether payments go there
 	State   string   // names the state of the link, for [Service.Settle]
+}
+
+// Linked is an account that an ID is linked to.
+type Linked struct {
+	FA       string
+	Provider AccountProvider
 }
 
 // ErrSettled says that a case is not open any more.
@@ -480,15 +486,11 @@ func (s *Service) caseDetails(ctx context.Context, number string) (d CaseDetails
 	if err != nil {
 		return d, err
 	}
-	strategies, err := s.strategies.active(ctx)
+	providers, err := s.directory.providers(ctx)
 	if err != nil {
 		return d, err
 	}
-	account, err := deconstruct(strategies, r.fa)
-	if err != nil { // it fits no strategy any more
-		account = Account{Kind: r.kind, DFSP: r.dfsp, DFSPName: r.dfspName, Branch: r.branch}
-	}
-	d.Linked, d.Active = &account, link.active
+	d.Linked, d.Active = &Linked{FA: r.fa, Provider: *r.provider(providers)}, link.active
 	return d, nil
 }
 

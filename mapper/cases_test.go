@@ -69,7 +69,7 @@ func TestStaffSettleCases(t *testing.T) {
 			t.Errorf("%d open cases, %v", n, err)
 		}
 		d := caseOf(t, s, number)
-		if !d.Open() || d.Active || d.Linked == nil || d.Linked.Number != "99887766" || len(d.Changes) != 2 || d.Note != "" {
+		if !d.Open() || d.Active || d.Linked == nil || d.Linked.FA != anAccount || len(d.Changes) != 2 || d.Note != "" {
 			t.Errorf("case %+v", d)
 		}
 		if got := d.Changes[1]; got.ID != d.Reported[0] || got.Consent == nil || got.Consent.Text != "I agree" {
@@ -396,7 +396,7 @@ func TestAReportStopsWhatWaits(t *testing.T) {
 		if err := s.ApplyDue(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if d := caseOf(t, s, number); d.Active || d.Linked.Number != "99887766" {
+		if d := caseOf(t, s, number); d.Active || d.Linked.FA != anAccount {
 			t.Errorf("after the hold: %+v", d.Linked)
 		}
 		const third = "account:5555@002.BETA.bank_acc"

@@ -16,9 +16,9 @@ import (
 // A registry can hold changes that people make in the portal: the old account stays in effect until the hold ends, and
 // until then the change can be stopped. Whoever got into a session cannot redirect a payment at once.
 //
-//   - Held is an update by the person that leads to another account, if payments go to the one before it, and a link by the person that follows a removal, or a
-//     held change that was stopped, by the person: removing and linking is no way round the hold. The first link ever is
-//     not held, nor is anything that partners do.
+//   - Held is an update by the person that leads to another account, if payments go to the one before it, and a link by the
+//     person that follows a removal, or a held change that was stopped, by the person: removing and linking is no way round
+//     the hold. The first link ever is not held, nor is anything that partners do.
 //   - A held change stands on one version of the link. Whatever else becomes of the link ends it: that is written to the
 //     history as [Cancel], in the same transaction. Even if it were not, it would not be made on another version.
 //   - So each [Hold] in the history is followed by one [Cancel], or by the link or update that it became.

@@ -42,6 +42,7 @@ type OverviewView struct {
 	Page
 	Figures  []Row
 	Pending  Table  // without rows: nothing waits
+	Cases    string // how many are open
 	Notices  string // how many messages to people wait; empty: they get none
 	Expiring Table
 	Links    Plot
@@ -224,6 +225,49 @@ type PartnerView struct {
 	Refusals       Table
 	Events         Table
 	AllEvents      string
+}
+
+// CasesView lists what people reported as not their doing.
+type CasesView struct {
+	Page
+	Open    Table
+	More    string // note that there are more open ones; empty if there are not
+	Settled Table
+	Older   string // the next page of settled ones; empty on the last one
+}
+
+// ReportedView is a change that a person reported.
+type ReportedView struct {
+	What string
+	Rows []Row
+}
+
+// AdminCaseView is everything about one case that staff need to settle it.
+type AdminCaseView struct {
+	Page
+	Heading    string
+	State      Mark
+	Rows       []Row
+	SettleHref string // empty: it is settled, or who looks may not
+	Reported   []ReportedView
+	Changes    Table
+	Events     Table
+}
+
+// SettleView asks how a case shall end.
+type SettleView struct {
+	Page
+	BackHref string
+	Heading  string
+	Action   string
+	State    string // names the state of the link that is shown
+	Problems []Problem
+	Rows     []Row
+	Warning  string
+	Text     string // instead of the choice, where there is none
+	Outcome  Checks
+	Note     Field
+	Submit   string
 }
 
 // ConfirmView asks before something that matters.

@@ -80,6 +80,7 @@ const (
 	AdminPartners  Section = "admin/partners"
 	AdminAnchors   Section = "admin/trust-anchors"
 	AdminDirectory Section = "admin/directory"
+	AdminCases     Section = "admin/cases"
 	AdminAudit     Section = "admin/audit"
 )
 
@@ -144,6 +145,8 @@ type AccountView struct {
 	Page
 	Linked   bool
 	Inactive bool
+	Case     *CaseNotice // nil: there is nothing to say
+	Stopped  bool        // by the person's report
 	Card     AccountCard
 	Since    string
 }
@@ -264,6 +267,7 @@ type CheckView struct {
 	BackHref string
 	Rows     []Row
 	Language string // the language of the consent shown
+	Stopped  bool   // payments are, and stay so
 }
 
 // DoneView confirms a change.
@@ -274,6 +278,7 @@ type DoneView struct {
 	When      string
 	Removed   bool
 	Card      AccountCard
+	Stopped   bool // payments are, and stay so
 }
 
 // RemoveView asks whether the account shall really be removed.
@@ -282,6 +287,38 @@ type RemoveView struct {
 	Card     AccountCard
 	State    string // names the state shown, so that the removal of something else can be refused
 	Language string // the language of the warning shown
+}
+
+// CaseNotice says on the account page what becomes of what the person reported.
+type CaseNotice struct {
+	Open    bool
+	Number  string
+	Heading string
+	Text    string
+}
+
+// NotMeView explains what happens when the person says that a change was not theirs.
+type NotMeView struct {
+	Page
+	Entry    HistoryEntry
+	Action   string
+	Linked   bool
+	Open     string // that payments are stopped already; empty if they are not
+	Reported string // that the person reported this very change; empty if they did not
+	Confirm  string
+}
+
+// CaseView tells what becomes of what the person reported.
+type CaseView struct {
+	Page
+	Heading string
+	Open    bool
+	Number  string
+	When    string
+	Outcome string // of a settled case
+	Advice  string // what to do now, of a settled case
+	Linked  bool
+	Card    AccountCard
 }
 
 // HistoryEntry is one change.
@@ -294,6 +331,8 @@ type HistoryEntry struct {
 	Time      string // RFC 3339
 	By        string
 	Reference string
+	NotMe     string // where it is reported; empty on the page that asks
+	Reported  string // that the person reported it; empty if not
 }
 
 // HistoryView lists the changes, the newest first.
