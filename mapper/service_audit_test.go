@@ -71,7 +71,7 @@ func TestChangingBatchesAreAudited(t *testing.T) {
 		if want := fingerprint(t, results[0].ChangeID, results[1].ChangeID); events[0].After != want {
 			t.Errorf("fingerprint %s, want %s", events[0].After, want)
 		}
-		noMarkers(t, db, "4711", "4712", "99887766", "MARKER", "Marker", "2025550199")
+		noMarkers(t, db, "marker4711", "marker4712", "99887766", "MARKER", "Marker", "2025550199")
 	})
 }
 
