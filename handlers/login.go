@@ -202,7 +202,7 @@ func (l *Login) logout(c *gin.Context) {
 	user, known := l.Sessions.User(ctx)
 	if err := l.Sessions.SignOut(ctx); err != nil {
 		l.Log.ErrorContext(ctx, "logout failed", "request_id", web.RequestID(ctx), "error", err)
-		web.WriteFailure(c.Writer, http.StatusInternalServerError, web.RequestID(ctx))
+		web.WriteFailure(c.Writer, c.Request, http.StatusInternalServerError)
 		return
 	}
 	l.Log.InfoContext(ctx, "logout", "request_id", web.RequestID(ctx))

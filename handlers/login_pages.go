@@ -52,7 +52,7 @@ func (l *Login) fail(c *gin.Context, provider string, err error) {
 	default:
 		ctx := c.Request.Context()
 		l.Log.ErrorContext(ctx, "login failed", "request_id", web.RequestID(ctx), "provider", provider, "error", err)
-		web.WriteFailure(c.Writer, http.StatusInternalServerError, web.RequestID(ctx))
+		web.WriteFailure(c.Writer, c.Request, http.StatusInternalServerError)
 	}
 }
 

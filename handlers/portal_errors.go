@@ -100,7 +100,7 @@ func (p *Portal) Refused(w http.ResponseWriter, r *http.Request) {
 	var page bytes.Buffer
 	if err := component.Render(r.Context(), &page); err != nil {
 		p.Log.ErrorContext(r.Context(), "page not rendered", "error", err)
-		web.WriteFailure(w, http.StatusInternalServerError, web.RequestID(r.Context()))
+		web.WriteFailure(w, r, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

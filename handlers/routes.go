@@ -147,6 +147,6 @@ func (r Routes) Panicked() http.HandlerFunc {
 			onboarding.ServeHTTP(w, req)
 			return
 		}
-		web.WriteFailure(w, http.StatusInternalServerError, web.RequestID(req.Context()))
+		web.WriteFailure(w, req, http.StatusInternalServerError)
 	}
 }

@@ -181,7 +181,7 @@ func TestChangesRefused(t *testing.T) {
 		"bank_code not_a_bank":         branch("", func(b *mapper.Branch) { b.DFSP = "GAMMA" }),
 		"town too_long":                branch("", func(b *mapper.Branch) { b.Town = strings.Repeat("x", 201) }),
 		"construct not_inverse":        strategy(func(s *mapper.Strategy) { s.Construct = "y:{account_number}@{bank_code}" }),
-		"deconstruct not_inverse":      strategy(func(s *mapper.Strategy) { s.Deconstruct = `(` }),
+		"deconstruct shape_regexp":     strategy(func(s *mapper.Strategy) { s.Deconstruct = `(` }),
 		"number_max rule_invalid":      strategy(func(s *mapper.Strategy) { s.MinLength, s.MaxLength = 9, 8 }),
 		"number_example example_wrong": strategy(func(s *mapper.Strategy) { s.Check, s.Example = mapper.CheckLuhn, "4111 1111 1111 1112" }),
 		"number_check rule_invalid":    strategy(func(s *mapper.Strategy) { s.Check = mapper.CheckMobile }),

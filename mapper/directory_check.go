@@ -29,9 +29,21 @@ const (
 	Taken           ProblemCode = "taken"
 	NotABank        ProblemCode = "not_a_bank"
 	BankUnknown     ProblemCode = "bank_unknown"
-	NotInverse      ProblemCode = "not_inverse" // Value says why
 	RuleInvalid     ProblemCode = "rule_invalid"
 	ExampleWrong    ProblemCode = "example_wrong" // it does not keep the rule
+)
+
+// The problems of a strategy's form.
+const (
+	NotInverse     ProblemCode = "not_inverse"     // construct and deconstruct are not about the same text and names
+	ShapeRegexp    ProblemCode = "shape_regexp"    // no regular expression; Value says why, in the words of the library
+	ShapePattern   ProblemCode = "shape_pattern"   // not ^, text and groups, $
+	ShapeBraces    ProblemCode = "shape_braces"    // not in pairs
+	ShapeBegin     ProblemCode = "shape_begin"     // does not begin with fixed text
+	ShapeBetween   ProblemCode = "shape_between"   // no text between two names
+	ShapeTwice     ProblemCode = "shape_twice"     // Value is the name that is there twice
+	ShapeNeeded    ProblemCode = "shape_needed"    // Value lists the names of which one is needed
+	ShapeAmbiguous ProblemCode = "shape_ambiguous" // Value is the two names that cannot be told apart
 )
 
 // The problems that only a line of a list can have.

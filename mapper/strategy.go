@@ -122,39 +122,49 @@ func compile(s Strategy) (*compiled, error) {
 	}
 	for _, needed := range [][]string{dfspAttributes, numberAttributes} {
 		if !slices.ContainsFunc(parts, func(p part) bool { return slices.Contains(needed, p.attribute) }) {
-			return nil, fmt.Errorf("strategy %q: one of the attributes %s is needed", s.Name, strings.Join(needed, ", "))
+			names := strings.Join(needed, ", ")
+			return nil, fmt.Errorf("strategy %q: %w", s.Name, &shapeError{ShapeNeeded, names, "one of the attributes " + names + " is needed"})
 		}
 	}
 	return &compiled{Strategy: s, pattern: pattern, parts: parts, prefix: fold(parts[0].literal)}, nil
 }
+
+// shapeError is what is wrong with the form of a strategy: in English, and as the code of a [Problem].
+type shapeError struct {
+	code  ProblemCode
+	value string
+	text  string
+}
+
+func (e *shapeError) Error() string { return e.text }
 
 func parseTemplate(template string) ([]part, error) {
 	var parts []part
 	for rest := template; rest != ""; {
 		literal, after, found := strings.Cut(rest, "{")
 		if strings.Contains(literal, "}") {
-			return nil, errors.New("} without {")
+			return nil, &shapeError{ShapeBraces, "", "} without {"}
 		}
 		if literal != "" {
 			parts = append(parts, part{literal: literal})
 		} else if len(parts) > 0 && found {
-			return nil, errors.New("two attributes need text between them")
+			return nil, &shapeError{ShapeBetween, "", "two attributes need text between them"}
 		}
 		if !found {
 			break
 		}
 		attribute, after, closed := strings.Cut(after, "}")
 		if !closed || attribute == "" || strings.Contains(attribute, "{") {
-			return nil, errors.New("{attribute} is not closed")
+			return nil, &shapeError{ShapeBraces, "", "{attribute} is not closed"}
 		}
 		if slices.ContainsFunc(parts, func(p part) bool { return p.attribute == attribute }) {
-			return nil, fmt.Errorf("attribute %s is there twice", attribute)
+			return nil, &shapeError{ShapeTwice, attribute, "attribute " + attribute + " is there twice"}
 		}
 		parts = append(parts, part{attribute: attribute})
 		rest = after
 	}
 	if len(parts) == 0 || parts[0].literal == "" {
-		return nil, errors.New("must begin with fixed text")
+		return nil, &shapeError{ShapeBegin, "", "must begin with fixed text"}
 	}
 	return parts, nil
 }
@@ -166,7 +176,7 @@ type group struct {
 	chars   func(r rune) bool
 }
 
-var errPatternShape = errors.New("must be ^, then fixed text and groups (?P<name>[class]+) in turn, then $")
+var errPatternShape = &shapeError{ShapePattern, "", "must be ^, then fixed text and groups (?P<name>[class]+) in turn, then $"}
 
 func parsePattern(pattern string) ([]group, error) {
 	tree, err := syntax.Parse(pattern, syntax.Perl)
@@ -231,7 +241,7 @@ func sameShape(parts []part, groups []group) error {
 		return p.literal == g.literal && p.attribute == g.name
 	})
 	if !same {
-		return errors.New("construct and deconstruct must have the same fixed text and attributes in the same order")
+		return &shapeError{NotInverse, "", "construct and deconstruct must have the same fixed text and attributes in the same order"}
 	}
 	return nil
 }
@@ -253,7 +263,8 @@ func decidable(groups []group) error {
 		right -= 2
 	}
 	if right > left {
-		return fmt.Errorf("taking the address apart would be ambiguous between %s and %s: one of them must exclude a character of the text between them", groups[left].name, groups[right].name)
+		names := groups[left].name + ", " + groups[right].name
+		return &shapeError{ShapeAmbiguous, names, "taking the address apart would be ambiguous between " + names + ": one of them must exclude a character of the text between them"}
 	}
 	return nil
 }

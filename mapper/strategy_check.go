@@ -1,6 +1,7 @@
 package mapper
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,7 +31,10 @@ func (s Strategy) check() error {
 		if strings.Contains(err.Error(), ": deconstruct: ") {
 			field = "deconstruct"
 		}
-		return Problem{Field: field, Code: NotInverse, Value: strings.TrimPrefix(err.Error(), fmt.Sprintf("strategy %q: ", s.Name))}
+		if shape, ok := errors.AsType[*shapeError](err); ok {
+			return Problem{Field: field, Code: shape.code, Value: shape.value}
+		}
+		return Problem{Field: field, Code: ShapeRegexp, Value: shortValue(errors.Unwrap(err).Error())}
 	}
 	return firstProblem(s.checkRule())
 }

@@ -54,7 +54,7 @@ func Front(o FrontOptions, next http.Handler) (http.Handler, error) {
 	}
 	if o.Panicked == nil {
 		o.Panicked = func(w http.ResponseWriter, r *http.Request) {
-			WriteFailure(w, http.StatusInternalServerError, RequestID(r.Context()))
+			WriteFailure(w, r, http.StatusInternalServerError)
 		}
 	}
 	h := checkHost(base, next)
@@ -77,7 +77,7 @@ func checkHost(base *url.URL, next http.Handler) http.Handler {
 				http.Redirect(w, r, base.Scheme+"://"+base.Host+r.URL.RequestURI(), http.StatusPermanentRedirect)
 				return
 			}
-			WriteFailure(w, http.StatusMisdirectedRequest, RequestID(r.Context()))
+			WriteFailure(w, r, http.StatusMisdirectedRequest)
 			return
 		}
 		switch host := withoutPort(r.Host, base.Scheme); {
@@ -88,7 +88,7 @@ func checkHost(base *url.URL, next http.Handler) http.Handler {
 			return
 		case sameMachine(host, want):
 		default:
-			WriteFailure(w, http.StatusMisdirectedRequest, RequestID(r.Context()))
+			WriteFailure(w, r, http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -15,7 +15,7 @@ func Render(c *gin.Context, status int, component templ.Component) {
 	var page bytes.Buffer
 	if err := component.Render(c.Request.Context(), &page); err != nil {
 		slog.ErrorContext(c.Request.Context(), "page not rendered", "route", c.FullPath(), "error", err)
-		WriteFailure(c.Writer, http.StatusInternalServerError, RequestID(c.Request.Context()))
+		WriteFailure(c.Writer, c.Request, http.StatusInternalServerError)
 		return
 	}
 	c.Data(status, "text/html; charset=utf-8", page.Bytes())

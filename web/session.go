@@ -66,7 +66,7 @@ func NewSessions(db *sqlx.DB, seal tink.AEAD, o SessionOptions) (*Sessions, erro
 	}
 	if s.failed == nil {
 		s.failed = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			WriteFailure(w, http.StatusInternalServerError, RequestID(r.Context()))
+			WriteFailure(w, r, http.StatusInternalServerError)
 		})
 	}
 	s.store = &store{db: db, seal: seal, lookup: o.Lookup, idle: o.Idle, now: s.now}

@@ -88,7 +88,7 @@ func (s *Sessions) Protect(next, refused http.Handler, uploads ...Upload) http.H
 			if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 				status = http.StatusRequestEntityTooLarge
 			}
-			WriteFailure(w, status, RequestID(r.Context()))
+			WriteFailure(w, r, status)
 			return
 		}
 		if sent := r.PostForm[FormTokenField]; len(sent) != 1 || !s.CheckFormToken(r.Context(), sent[0]) {

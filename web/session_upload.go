@@ -33,12 +33,12 @@ func (s *Sessions) receive(u Upload, next, refused http.Handler, w http.Response
 	r.Body = http.MaxBytesReader(w, r.Body, u.Limit)
 	parts, err := r.MultipartReader()
 	if err != nil {
-		WriteFailure(w, http.StatusBadRequest, RequestID(r.Context()))
+		WriteFailure(w, r, http.StatusBadRequest)
 		return
 	}
 	first, err := parts.NextPart()
 	if err != nil {
-		WriteFailure(w, http.StatusBadRequest, RequestID(r.Context()))
+		WriteFailure(w, r, http.StatusBadRequest)
 		return
 	}
 	token, err := io.ReadAll(io.LimitReader(first, maxTokenPart))
