@@ -120,6 +120,9 @@ func journey(t *testing.T, options browsertest.Options) {
 		t.Errorf("the history shows reference %q, want %q", got, reference)
 	}
 	tab.Accessible()
+	tab.Press("Who looked")
+	tab.Sees("Who looked up your details")
+	seen(tab, "lookups")
 	tab.Press("Profile")
 	tab.Sees("Your profile")
 	tab.Accessible()

@@ -30,15 +30,16 @@ func linksPlot(ctx context.Context, days []mapper.LinkDay) templates.Plot {
 		rows[len(days)-1-i] = []string{i18n.Date(ctx, d.Day), numeral(ctx, d.Total)}
 	}
 	first, last := days[0], days[len(days)-1]
-	plot := newPlot(ctx, "links", days, slices.Max(totals))
+	bottom, top := scaleAround(slices.Min(totals), slices.Max(totals))
+	plot := newPlot(ctx, "links", days, bottom, top)
 	plot.Spoken = i18n.T(ctx, "admin.chart.links_spoken", "from", i18n.Date(ctx, first.Day), "first", numeral(ctx, first.Total),
 		"to", i18n.Date(ctx, last.Day), "last", numeral(ctx, last.Total))
-	plot.Shapes = areaShapes(totals, plot.top)
+	plot.Shapes = lineShapes(totals, bottom, top)
 	plot.Numbers = templates.Numbers{
 		Caption: plot.Title, Rows: rows,
 		Columns: []string{i18n.T(ctx, "admin.column.day"), i18n.T(ctx, "admin.column.links")},
 	}
-	return plot.Plot
+	return plot
 }
 
 // changesPlot shows what was linked, changed and removed.
@@ -57,31 +58,26 @@ func changesPlot(ctx context.Context, days []mapper.LinkDay) templates.Plot {
 		most = max(most, d.Linked+d.Updated+d.Unlinked)
 		rows[len(days)-1-i] = row
 	}
-	plot := newPlot(ctx, "changes", days, most)
+	top := scaleTop(most)
+	plot := newPlot(ctx, "changes", days, 0, top)
 	plot.Spoken = i18n.T(ctx, "admin.chart.changes_spoken", "from", plot.From, "to", plot.To,
 		"linked", numeral(ctx, sums[0]), "updated", numeral(ctx, sums[1]), "unlinked", numeral(ctx, sums[2]), "most", numeral(ctx, most))
-	plot.Shapes = columnShapes(series, plot.top)
+	plot.Shapes = columnShapes(series, top)
 	plot.Numbers = templates.Numbers{Caption: plot.Title, Rows: rows, Columns: []string{i18n.T(ctx, "admin.column.day")}}
 	for s, key := range []string{"linked", "updated", "unlinked"} {
 		label := i18n.T(ctx, "admin.column."+key)
 		plot.Numbers.Columns = append(plot.Numbers.Columns, label)
 		plot.Keys = append(plot.Keys, chartKey(ctx, s, label, sums[s]))
 	}
-	return plot.Plot
+	return plot
 }
 
-type plot struct {
-	templates.Plot
-	top int64
-}
-
-func newPlot(ctx context.Context, name string, days []mapper.LinkDay, largest int64) plot {
-	top := scaleTop(largest)
-	return plot{top: top, Plot: templates.Plot{
+func newPlot(ctx context.Context, name string, days []mapper.LinkDay, bottom, top int64) templates.Plot {
+	return templates.Plot{
 		ID: "chart-" + name, Title: i18n.T(ctx, "admin.chart."+name, "days", i18n.Number(ctx, len(days))), Box: chartBox, Grid: chartGrid,
-		Scale: []string{numeral(ctx, top), numeral(ctx, top/2), numeral(ctx, 0)},
+		Scale: []string{numeral(ctx, top), numeral(ctx, (top+bottom)/2), numeral(ctx, bottom)},
 		From:  i18n.Date(ctx, days[0].Day), To: i18n.Date(ctx, days[len(days)-1].Day),
-	}}
+	}
 }
 
 func chartKey(ctx context.Context, s int, label string, sum int64) templates.ChartKey {

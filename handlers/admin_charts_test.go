@@ -69,13 +69,13 @@ func TestChartsOfLinks(t *testing.T) {
 		}
 	}
 	s.has("#chart-changes ~ .keys", "Linked 50 Changed 1 Removed 2").has("#chart-changes ~ .plot .plot-scale", "40200")
-	s.has("#chart-links ~ .plot .plot-scale", "2,0001,0000")
+	s.has("#chart-links ~ .plot .plot-scale", "1,2601,2301,200")
 	for path, want := range map[string]string{"series-1": "[100 25]", "series-2": "[2.5]", "series-3": "[5]"} {
 		if got := fmt.Sprint(columnHeights(s.Find("#chart-changes ~ .plot ."+path).AttrOr("d", ""))); got != want {
 			t.Errorf("columns of %s are %s high, want %s", path, got, want)
 		}
 	}
-	if line := s.Find("#chart-links ~ .plot .line").AttrOr("d", ""); !strings.HasPrefix(line, "M0 40L10.34 40L") || !strings.HasSuffix(line, " 38L289.66 38L300 37.6") {
+	if line := s.Find("#chart-links ~ .plot .line").AttrOr("d", ""); !strings.HasPrefix(line, "M0 100L10.34 100L") || !strings.HasSuffix(line, " 33.33L289.66 33.33L300 20") {
 		t.Errorf("the line is %s", line)
 	}
 	for chart, want := range map[string]string{

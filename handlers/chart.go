@@ -26,6 +26,18 @@ const (
 	series3 = "series-3"
 )
 
+// scaleAround is the lowest and the highest number of a scale around values far from nothing, so that it shows how they go.
+func scaleAround(least, largest int64) (bottom, top int64) {
+	for unit := int64(1); ; unit *= 10 {
+		for _, n := range []int64{1, 2, 3, 5} {
+			half := n * unit
+			if bottom = least / half * half; bottom+2*half >= largest {
+				return bottom, bottom + 2*half
+			}
+		}
+	}
+}
+
 // scaleTop is the number at the top of a chart's scale: round, at least the largest value, and even.
 func scaleTop(largest int64) int64 {
 	for unit := int64(1); ; unit *= 10 {
@@ -58,17 +70,14 @@ func columnShapes(series [][]int64, top int64) []templates.Shape {
 	return shapes
 }
 
-// areaShapes draws a line through the values, and the area under it.
-func areaShapes(values []int64, top int64) []templates.Shape {
+// lineShapes draws a line through the values.
+func lineShapes(values []int64, bottom, top int64) []templates.Shape {
 	var line strings.Builder
 	step := float64(chartWidth) / float64(max(len(values)-1, 1))
 	for i, value := range values {
-		line.WriteString("ML"[min(i, 1):][:1] + coordinate(step*float64(i)) + " " + coordinate(chartHeight-chartHeight*float64(value)/float64(top)))
+		line.WriteString("ML"[min(i, 1):][:1] + coordinate(step*float64(i)) + " " + coordinate(chartHeight-chartHeight*float64(value-bottom)/float64(top-bottom)))
 	}
-	return []templates.Shape{
-		{Series: "area", Path: line.String() + "V" + strconv.Itoa(chartHeight) + "H0z"},
-		{Series: "line", Path: line.String()},
-	}
+	return []templates.Shape{{Series: "line", Path: line.String()}}
 }
 
 // barShapes draws a bar of parts one behind the other.

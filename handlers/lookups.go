@@ -16,7 +16,7 @@ import (
 
 const (
 	lookupsPath    = "/account/lookups"
-	lookupsPerPage = 30
+	lookupsPerPage = 20
 )
 
 // showLookups lists which partners saw the details of the person's account, by month and day.
@@ -40,6 +40,14 @@ func (p *Portal) showLookups(c *gin.Context) error {
 	view.Months = p.lookupMonths(ctx, list)
 	web.Render(c, http.StatusOK, templates.LookupsPage(view))
 	return nil
+}
+
+// timeWithin is the time of day. A registry elsewhere may count days by another clock: then the day is told too.
+func timeWithin(ctx context.Context, day, at time.Time) string {
+	if at.Format(time.DateOnly) == day.Format(time.DateOnly) {
+		return i18n.Time(ctx, at)
+	}
+	return i18n.DateTime(ctx, at)
 }
 
 // pageOf is one page of the list, and the way to those beside it. A page that there is none of is the nearest one.
@@ -79,7 +87,7 @@ func (p *Portal) lookupMonths(ctx context.Context, list []mapper.Lookup) (months
 		month.Entries = append(month.Entries, templates.LookupEntry{
 			What: i18n.T(ctx, "lookups.what", "count", int(l.Count), "partner", name,
 				"number", i18n.Number(ctx, int(l.Count)), "date", i18n.Date(ctx, l.Day)),
-			When: i18n.T(ctx, "lookups.last", "count", int(l.Count), "time", i18n.DateTime(ctx, l.LastAt.In(p.Location))),
+			When: i18n.T(ctx, "lookups.last", "count", int(l.Count), "time", timeWithin(ctx, l.Day, l.LastAt.In(p.Location))),
 			Time: l.LastAt.UTC().Format(time.RFC3339),
 		})
 	}

@@ -59,7 +59,7 @@ func TestWhoLookedUpMyDetails(t *testing.T) {
 		"Ministry of Health Payments looked up your account 3 times on " + date(today),
 		"GONE looked up your account once on " + date(today),
 		"Ministry of Health Payments looked up your account once on " + date(today.AddDate(0, 0, -31)),
-		"The last time: " + date(today), "At this time: " + date(today.AddDate(0, 0, -31)),
+		"The last time: " + today.Format("15:"), "At this time: " + today.AddDate(0, 0, -31).Format("15:"),
 	} {
 		if !strings.Contains(whole, want) {
 			t.Errorf("the page lacks %q:\n%s", want, whole)
@@ -85,7 +85,7 @@ func TestLookupsHavePages(t *testing.T) {
 	p.looksUp(t, amina.ID, partners...)
 	seen := map[string]bool{}
 	for path, page := "/account/lookups", 1; path != ""; page++ {
-		s := b.get(path).shows(http.StatusOK, "Who looked up your details").has(".pager p", fmt.Sprintf("Page %d of 3", page))
+		s := b.get(path).shows(http.StatusOK, "Who looked up your details").has(".pager p", fmt.Sprintf("Page %d of 4", page))
 		if len(s.body) > 15_000 {
 			t.Errorf("%s weighs %d bytes", path, len(s.body))
 		}
@@ -105,7 +105,7 @@ func TestLookupsHavePages(t *testing.T) {
 	if len(seen) != len(partners) {
 		t.Errorf("%d partners are listed, want %d", len(seen), len(partners))
 	}
-	for query, want := range map[string]string{"0": "Page 1 of 3", "99": "Page 3 of 3", "-5": "Page 1 of 3", "x": "Page 1 of 3"} {
+	for query, want := range map[string]string{"0": "Page 1 of 4", "99": "Page 4 of 4", "-5": "Page 1 of 4", "x": "Page 1 of 4"} {
 		b.get("/account/lookups?page="+query).has(".pager p", want)
 	}
 }
