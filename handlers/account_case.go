@@ -144,11 +144,12 @@ func (p *Portal) caseNotice(ctx context.Context, report *mapper.Case) *templates
 		return &templates.CaseNotice{
 			Open: true, Number: report.Number, Heading: i18n.T(ctx, "account.stopped_title"),
 			Text: i18n.T(ctx, "account.stopped", "date", i18n.Date(ctx, report.OpenedAt.In(p.Location))),
+			More: i18n.T(ctx, "account.stopped_more"),
 		}
 	default:
 		return &templates.CaseNotice{
 			Number: report.Number, Heading: i18n.T(ctx, "account.settled_title", "date", i18n.Date(ctx, report.SettledAt.In(p.Location))),
-			Text: i18n.T(ctx, "case.outcome."+string(report.Outcome)),
+			Text: i18n.T(ctx, "case.outcome."+string(report.Outcome)), More: i18n.T(ctx, "account.settled_more"),
 		}
 	}
 }

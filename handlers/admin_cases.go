@@ -96,6 +96,9 @@ func (a *Admin) listCases(c *gin.Context) error {
 func (a *Admin) waits(ctx context.Context, since time.Time) templates.Cell {
 	days := int(a.Now().Sub(since).Hours() / 24)
 	cell := mark(i18n.T(ctx, "admin.case.waits", "count", days, "number", i18n.Number(ctx, days)), templates.Waiting)
+	if days == 0 {
+		cell.Text = i18n.T(ctx, "admin.case.waits_today")
+	}
 	if days >= 3 {
 		cell.Mark = templates.Bad
 	}

@@ -295,6 +295,7 @@ type CaseNotice struct {
 	Number  string
 	Heading string
 	Text    string
+	More    string // what is behind the link to the case
 }
 
 // NotMeView explains what happens when the person says that a change was not theirs.
