@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"spar/handlers"
+	"spar/internal/audit"
 	"spar/keymgr"
 	"spar/keymgr/keytest"
 	"spar/mapper"
@@ -116,6 +117,23 @@ func TestLinkedByPartner(t *testing.T) {
 		t.Errorf("history: %s", s.text(".changes"))
 	}
 	p.signedIn(t, josé).get("/account").has(".account-provider", "Far Bank").has(".account-number .number", "•••• 5678")
+}
+
+// A list that the registry's operator loaded is shown as what it is, not by a name that nobody knows.
+func TestLinkedByOperator(t *testing.T) {
+	p := newPortal(t)
+	job := mapper.Import{ID: "list", ChunkSize: 1}
+	if _, _, err := p.service.BeginImport(t.Context(), &job); err != nil {
+		t.Fatal(err)
+	}
+	items := []mapper.Item{{ID: mapper.String(amina.ID), FA: mapper.String("account:5555444433@001.GREENVAL.bank_acc")}}
+	if _, err := p.service.ImportChunk(t.Context(), job, 0, audit.Actor{Kind: audit.Command}, items, 0); err != nil {
+		t.Fatal(err)
+	}
+	s := p.signedIn(t, amina).get("/account/history").lacks(mapper.Operator)
+	if !strings.Contains(s.text(".changes"), "by staff") {
+		t.Errorf("history: %s", s.text(".changes"))
+	}
 }
 
 // A change that was begun on another state of the link does nothing, and says so.

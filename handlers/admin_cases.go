@@ -196,7 +196,7 @@ func (a *Admin) madeBy(ctx context.Context, change mapper.Change, names map[stri
 	switch {
 	case change.ByBeneficiary:
 		return i18n.T(ctx, "admin.case.by_person"), ""
-	case change.Partner == mapper.Staff:
+	case change.Partner == mapper.Staff, change.Partner == mapper.Operator:
 		return i18n.T(ctx, "admin.case.by_staff"), ""
 	default:
 		return partnerName(ctx, a.Register, change.Partner, names), change.Partner

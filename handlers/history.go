@@ -69,7 +69,7 @@ func (p *Portal) historyEntry(ctx context.Context, change mapper.Change, report 
 	}
 	switch {
 	case change.ByBeneficiary:
-	case change.Partner == mapper.Staff:
+	case change.Partner == mapper.Staff, change.Partner == mapper.Operator:
 		entry.By = i18n.T(ctx, "history.by_staff")
 	default:
 		entry.By = i18n.T(ctx, "history.by_partner", "partner", partnerName(ctx, p.Partners, change.Partner, names))
