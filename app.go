@@ -196,7 +196,7 @@ func (a *app) buildPublic(sessions *web.Sessions, strategies *mapper.Strategies,
 		return err
 	}
 	portal := &handlers.Portal{
-		Mapper: links, History: links, Lookups: links, Reports: links, LookupsKept: a.cfg.Lookups.Keep, Directory: a.directory, Strategies: strategies, Partners: a.register,
+		Mapper: links, History: links, Lookups: links, Reports: links, Holds: links, LookupsKept: a.cfg.Lookups.Keep, Directory: a.directory, Strategies: strategies, Partners: a.register,
 		Sessions: sessions, Login: login, Region: a.cfg.Mapper.DefaultRegion, Location: time.Local, Now: time.Now, Log: a.log,
 	}
 	quotas, err := quota.New(a.db, quota.Config{

@@ -25,6 +25,7 @@ type portalMapper interface {
 	handlers.History
 	handlers.Lookups
 	handlers.Reports
+	handlers.Holds
 }
 
 // mapperOfThePortal is the service in this process, or a registry elsewhere that the portal calls like any partner.

@@ -25,6 +25,8 @@ type link struct {
 	provider  mapper.AccountProvider
 	changedAt time.Time
 	report    *mapper.Case // what the person reported last; nil if nothing
+	held      *mapper.Held // the change that waits; nil if none does
+	effective time.Time    // when a change that is asked for now counts; zero: at once
 	state     string       // names this state of the link, so that a form can say which state it was made from
 }
 
@@ -49,12 +51,13 @@ func (p *Portal) current(ctx context.Context, user web.User) (link, error) {
 	r := results[0]
 	switch {
 	case r.Code == mapper.IDNotFound:
-		return link{state: r.State, report: r.Case}, nil
+		return link{state: r.State, report: r.Case, held: r.Held, effective: r.EffectiveAt}, nil
 	case r.Status != mapper.Succeeded || r.Provider == nil:
 		return link{}, fmt.Errorf("resolve the person's link: answered %s", r.Code)
 	}
 	return link{
 		linked: true, inactive: r.Code == mapper.IDInactive, fa: r.FA, provider: *r.Provider, changedAt: r.ChangedAt, state: r.State, report: r.Case,
+		held: r.Held, effective: r.EffectiveAt,
 	}, nil
 }
 
@@ -83,6 +86,9 @@ func (p *Portal) showAccount(c *gin.Context) error {
 		if view.Card, err = p.card(ctx, now.fa, now.provider); err != nil {
 			return err
 		}
+	}
+	if view.Waiting, err = p.waiting(ctx, now); err != nil {
+		return err
 	}
 	web.Render(c, http.StatusOK, templates.AccountPage(view))
 	return nil

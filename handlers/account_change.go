@@ -32,6 +32,7 @@ const (
 	checkPath   = "/account/check"
 	donePath    = "/account/done"
 	removePath  = "/account/remove"
+	keepPath    = "/account/keep"
 )
 
 // choicePath is where the bank or provider of a kind is chosen; its details follow under it.
@@ -69,6 +70,12 @@ func (p *Portal) kindView(c *gin.Context, chosen mapper.Kind, problem string) (t
 		if view.Current, err = p.card(ctx, now.fa, now.provider); err != nil {
 			return view, err
 		}
+	}
+	if view.Waiting, err = p.waiting(ctx, now); err != nil {
+		return view, err
+	}
+	if view.Waiting != nil {
+		view.Replaces = i18n.T(ctx, "kind.waiting", "when", p.moment(ctx, now.held.EffectiveAt))
 	}
 	kinds, err := p.offered(ctx)
 	for _, kind := range kinds {

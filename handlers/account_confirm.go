@@ -33,11 +33,19 @@ func (p *Portal) check(c *gin.Context) error {
 		p.Sessions.ClearDraft(ctx)
 		return stale
 	}
+	fa, err := p.address(ctx, draft, chosen)
+	if err != nil {
+		return err
+	}
 	kind := mapper.Kind(draft.Kind)
 	view := templates.CheckView{
 		Page:     p.stepFrame(c.Request, 4, i18n.T(ctx, "check.title")),
 		Changing: now.linked, BackHref: choicePath(kind) + detailsStep, Rows: checkRows(ctx, draft, chosen),
 		Language: i18n.Language(ctx), Stopped: now.stopped(),
+		Consent:  i18n.T(ctx, consentKey(now, fa)), Held: p.heldNote(ctx, now, fa),
+	}
+	if view.Waiting, err = p.waiting(ctx, now); err != nil {
+		return err
 	}
 	if now.linked {
 		if view.Current, err = p.card(ctx, now.fa, now.provider); err != nil {
@@ -127,7 +135,7 @@ func (p *Portal) confirm(c *gin.Context) error {
 		return err
 	}
 	if now.state != draft.Base {
-		if strings.EqualFold(now.fa, fa) { // the same confirmation was sent a moment ago
+		if strings.EqualFold(now.fa, fa) || now.held != nil && strings.EqualFold(now.held.FA, fa) { // the same confirmation was sent a moment ago
 			web.Redirect(c, donePath)
 			return nil
 		}
@@ -137,7 +145,7 @@ func (p *Portal) confirm(c *gin.Context) error {
 	if err := p.mayChange(ctx, user); err != nil {
 		return err
 	}
-	return p.change(c, user, draft, fa, now.linked)
+	return p.change(c, user, draft, fa, now)
 }
 
 // address constructs the financial address of a complete draft.
@@ -159,16 +167,16 @@ var faTypes = map[mapper.Kind]string{
 	mapper.Bank: "BANK_ACCOUNT", mapper.MobileWallet: "MOBILE_WALLET", mapper.EmailWallet: "EMAIL_WALLET",
 }
 
-func (p *Portal) change(c *gin.Context, user web.User, draft web.Draft, fa string, linked bool) error {
+func (p *Portal) change(c *gin.Context, user web.User, draft web.Draft, fa string, now link) error {
 	ctx := c.Request.Context()
 	action, do := mapper.Link, p.Mapper.Link
-	if linked {
+	if now.linked {
 		action, do = mapper.Update, p.Mapper.Update
 	}
 	item := p.item(user)
 	item.FA = mapper.String(fa)
 	item.Base = mapper.String(draft.Base)
-	item.Consent = consent(c, "check.consent")
+	item.Consent = consent(c, consentKey(now, fa))
 	p.introduce(ctx, &item, user)
 	results, err := do(ctx, actor(ctx, draft.Reference), []mapper.Item{item})
 	if errors.Is(err, mapper.ErrDuplicateMessage) { // the same confirmation is under way in another request
@@ -184,6 +192,9 @@ func (p *Portal) change(c *gin.Context, user web.User, draft web.Draft, fa strin
 			return refused
 		}
 		return stale // changed by someone else since we looked
+	}
+	if !results[0].EffectiveAt.IsZero() {
+		action = mapper.Hold
 	}
 	p.Sessions.Finish(ctx, web.Done{Action: string(action), ChangeID: results[0].ChangeID, At: p.Now()})
 	web.Redirect(c, donePath)
@@ -230,7 +241,11 @@ func (p *Portal) done(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if removed := done.Action == string(mapper.Unlink); removed == now.linked { // it was changed again since
+	if done.Action == string(mapper.Hold) {
+		return p.doneHeld(c, done, now)
+	}
+	stopped := done.Action == string(mapper.Cancel)
+	if removed := done.Action == string(mapper.Unlink); removed == now.linked && !stopped || stopped && now.held != nil { // it was changed again since
 		web.Redirect(c, accountPath)
 		return nil
 	}
@@ -238,6 +253,7 @@ func (p *Portal) done(c *gin.Context) error {
 	view := templates.DoneView{
 		Page: p.frame(c.Request, templates.Account, heading), Heading: heading, Reference: done.ChangeID,
 		When: i18n.DateTime(ctx, done.At.In(p.Location)), Removed: !now.linked, Stopped: now.stopped(),
+		Kept: stopped,
 	}
 	if now.linked {
 		if view.Card, err = p.card(ctx, now.fa, now.provider); err != nil {

@@ -30,7 +30,9 @@ func (p *Portal) limit(ctx context.Context, user web.User, counts func(mapper.Ch
 	}
 	now, made := p.Now(), 0
 	for _, change := range changes { // the newest first
-		if !change.ByBeneficiary || !counts(change) || now.Sub(change.At) >= changesWindow {
+		// Stopping a change is not limited, and one that was held was counted when it was asked for.
+		asked := change.Action == mapper.Hold || change.AskedAt.IsZero()
+		if !change.ByBeneficiary || !asked || !counts(change) || now.Sub(change.At) >= changesWindow {
 			continue
 		}
 		if made++; made == maxChanges {

@@ -30,6 +30,12 @@ func (p *Portal) askRemove(c *gin.Context) error {
 	if view.Card, err = p.card(ctx, now.fa, now.provider); err != nil {
 		return err
 	}
+	if view.Waiting, err = p.waiting(ctx, now); err != nil {
+		return err
+	}
+	if !now.effective.IsZero() {
+		view.Held = i18n.T(ctx, "remove.held", "when", p.moment(ctx, now.effective))
+	}
 	web.Render(c, http.StatusOK, templates.RemovePage(view))
 	return nil
 }

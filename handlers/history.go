@@ -18,7 +18,7 @@ import (
 const historyLength = 100
 
 // historyIcons mark what was done.
-var historyIcons = map[mapper.Action]string{mapper.Link: "link", mapper.Update: "change", mapper.Unlink: "remove", mapper.Freeze: "lock", mapper.Restore: "check"}
+var historyIcons = map[mapper.Action]string{mapper.Link: "link", mapper.Update: "change", mapper.Unlink: "remove", mapper.Hold: "clock", mapper.Cancel: "check", mapper.Freeze: "lock", mapper.Restore: "check"}
 
 // showHistory lists every change of the person's link: when, what, and by whom.
 func (p *Portal) showHistory(c *gin.Context) error {
@@ -38,6 +38,7 @@ func (p *Portal) showHistory(c *gin.Context) error {
 		return err
 	}
 	names := map[string]string{}
+	ended := map[int64]bool{} // when those changes were asked for that waited and do so no more
 	for _, change := range changes {
 		entry, err := p.historyEntry(ctx, change, now.report, names)
 		if err != nil {
@@ -46,6 +47,7 @@ func (p *Portal) showHistory(c *gin.Context) error {
 		if entry.Reported == "" {
 			entry.NotMe = notMeHref(change.ID)
 		}
+		p.describeHeld(ctx, &entry, change, ended)
 		view.Entries = append(view.Entries, entry)
 	}
 	web.Render(c, http.StatusOK, templates.HistoryPage(view))

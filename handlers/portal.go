@@ -27,6 +27,7 @@ type Portal struct {
 	History     History
 	Lookups     Lookups
 	Reports     Reports
+	Holds       Holds
 	Directory   Directory
 	Strategies  Strategies
 	Partners    Partners
@@ -112,6 +113,8 @@ func (p *Portal) Routes(r gin.IRouter) {
 	own.POST(accountPath, fresh(checkPath), p.page(p.confirm))
 	own.GET(donePath, p.page(p.done))
 
+	own.GET(keepPath, p.page(p.askKeep))
+	own.POST(keepPath, p.page(p.keep)) // stopping a change is easy: it needs no fresh login
 	own.GET(removePath, p.page(p.askRemove))
 	own.POST(removePath, fresh(removePath), p.page(p.remove))
 }

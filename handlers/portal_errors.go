@@ -41,6 +41,9 @@ var (
 	// stale refuses a change that was begun on another state of the link than there is now.
 	stale = &explanation{status: http.StatusConflict, title: "error.stale.title",
 		texts: []string{"error.stale.text", "error.stale.advice"}, label: "error.to_account", href: accountPath}
+	// notWaiting says that there was nothing to stop.
+	notWaiting = &explanation{status: http.StatusConflict, title: "error.not_waiting.title",
+		texts: []string{"error.not_waiting.text", "error.not_waiting.advice"}, label: "error.to_account", href: accountPath}
 	// refused says that the mapper did not take the account.
 	refused = &explanation{status: http.StatusUnprocessableEntity, title: "error.refused.title",
 		texts: []string{"error.refused.text"}, label: "error.again", href: kindPath}

@@ -69,7 +69,7 @@ func (p *portal) later(d time.Duration) {
 	p.offset += d
 }
 
-func newPortal(t *testing.T) *portal {
+func newPortal(t *testing.T, changes ...func(*mapper.Config)) *portal {
 	t.Helper()
 	db := dbtest.SQLite(t)
 	p := &portal{register: keymgr.NewRegister(db, "openg2p-spar-mapper", audittest.New(t, db), time.Now)}
@@ -89,11 +89,14 @@ func newPortal(t *testing.T) *portal {
 	if err := directory.Load(t.Context(), testProviders, testBranches); err != nil {
 		t.Fatal(err)
 	}
-	p.service, err = mapper.NewService(mapper.Config{
+	config := mapper.Config{
 		DB: db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup},
 		Strategies: strategies, Directory: directory, Trail: audittest.New(t, db), MessageWindow: 5 * time.Minute, Now: p.now,
-	})
-	if err != nil {
+	}
+	for _, change := range changes {
+		change(&config)
+	}
+	if p.service, err = mapper.NewService(config); err != nil {
 		t.Fatal(err)
 	}
 	providers, err := web.NewProviders([]web.LoginProvider{{
@@ -104,7 +107,7 @@ func newPortal(t *testing.T) *portal {
 		t.Fatal(err)
 	}
 	p.serve(t, &handlers.Portal{
-		Mapper: p.service, History: p.service, Lookups: p.service, Reports: p.service, LookupsKept: mapper.KeepLookups, Directory: directory, Strategies: strategies, Partners: p.register, Sessions: sessions,
+		Mapper: p.service, History: p.service, Lookups: p.service, Reports: p.service, Holds: p.service, LookupsKept: mapper.KeepLookups, Directory: directory, Strategies: strategies, Partners: p.register, Sessions: sessions,
 		Login:  &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Trail: audittest.New(t, db), Log: log, Now: p.now, Location: time.UTC},
 		Region: "PH", Location: time.UTC, Now: p.now, Log: log,
 	})

@@ -47,6 +47,10 @@ func page(section templates.Section) templates.Page {
 func pages() map[string]templ.Component {
 	wrongField := field
 	wrongField.Value, wrongField.Error = "12", "Enter an account number with 4 to 34 letters and digits"
+	held := &templates.HeldChange{
+		Change: "0193a5c2-7d10-7c41-9b39-0242ac120004", Heading: "A change of your account is waiting", From: "From 24 November 2026, 14:05 your money goes here:",
+		Card: wallet, Until: "Until then your money goes to the account above.", Asked: "You asked for this on 22 November 2026, 14:05.", Stop: "Keep my current account",
+	}
 	return map[string]templ.Component{
 		"home": templates.HomePage(templates.HomeView{Page: templates.Page{Title: "Choose where your benefits are paid", FormToken: "token-1"},
 			Logins: []templates.LoginButton{{Label: "Continue with National ID", Href: "/auth/login/national-id"}}}),
@@ -76,8 +80,20 @@ func pages() map[string]templ.Component {
 			Reference: "0193a5c2-7d10-7c41-9b39-0242ac120002", When: "24 November 2026, 14:05", Card: card}),
 		"removed": templates.DonePage(templates.DoneView{Page: page(templates.Account), Heading: "Your account is removed",
 			Reference: "0193a5c2-7d10-7c41-9b39-0242ac120002", When: "24 November 2026, 14:05", Removed: true}),
-		"remove": templates.RemovePage(templates.RemoveView{Page: page(templates.Account), Card: card, State: "1764000000000"}),
+		"account-waiting":      templates.AccountPage(templates.AccountView{Page: page(templates.Account), Linked: true, Card: card, Since: "Since 2 March 2026", Waiting: held}),
+		"account-waiting-none": templates.AccountPage(templates.AccountView{Page: page(templates.Account), Waiting: held}),
+		"keep":                 templates.KeepPage(templates.KeepView{Page: page(templates.Account), Heading: "Do you want to keep your current account?", Linked: true, Current: card, Waiting: held}),
+		"check-held": templates.CheckPage(templates.CheckView{Page: page(templates.Account), Changing: true, Current: card,
+			BackHref: "/account/change/bank/details", Rows: rows, Consent: "By confirming, you agree.", Held: "This change waits until 24 November 2026, 14:05.", Waiting: held}),
+		"done-held": templates.DonePage(templates.DoneView{Page: page(templates.Account), Heading: "Your change is waiting",
+			Reference: "0193a5c2-7d10-7c41-9b39-0242ac120002", When: "22 November 2026, 14:05", Card: wallet, Held: "From 24 November 2026, 14:05 your money goes to this account.", Stop: "Keep my current account"}),
+		"done-kept": templates.DonePage(templates.DoneView{Page: page(templates.Account), Heading: "The change is stopped",
+			Reference: "0193a5c2-7d10-7c41-9b39-0242ac120002", When: "22 November 2026, 14:05", Card: card, Kept: true}),
+		"remove-waiting": templates.RemovePage(templates.RemoveView{Page: page(templates.Account), Card: card, State: "1764000000000", Waiting: held, Held: "An account that you link is used only from 24 November 2026, 14:05."}),
+		"remove":         templates.RemovePage(templates.RemoveView{Page: page(templates.Account), Card: card, State: "1764000000000"}),
 		"history": templates.HistoryPage(templates.HistoryView{Page: page(templates.History), Entries: []templates.HistoryEntry{
+			{Icon: "clock", What: "Another account asked for", Account: "Mobile wallet, PesaGo", Number: wallet.Number, When: "24 November 2026, 14:05",
+				Time: "2026-11-24T14:05:00Z", By: "by you", Note: "Waits until 26 November 2026, 14:05.", Stop: "Keep my current account", Reference: "0193a5c2-7d10-7c41-9b39-0242ac120004"},
 			{Icon: "remove", What: "Account removed", Account: "Mobile wallet, PesaGo", Number: wallet.Number, When: "24 November 2026, 14:05",
 				Time: "2026-11-24T14:05:00Z", By: "by you", Reference: "0193a5c2-7d10-7c41-9b39-0242ac120003"},
 			{Icon: "link", What: "Account linked", Account: "Bank account, Green Valley Bank", Number: card.Number, When: "2 March 2026, 09:12",

@@ -149,6 +149,27 @@ type AccountView struct {
 	Stopped  bool        // by the person's report
 	Card     AccountCard
 	Since    string
+	Waiting  *HeldChange // nil: nothing waits
+}
+
+// HeldChange is a change that waits until its hold ends.
+type HeldChange struct {
+	Change  string // its reference number
+	Heading string
+	From    string // from when the money goes to the card's account
+	Card    AccountCard
+	Until   string // what holds until then
+	Asked   string // when it was asked for
+	Stop    string // label of what leads to stopping it
+}
+
+// KeepView asks whether a change that waits shall be stopped.
+type KeepView struct {
+	Page
+	Heading string
+	Linked  bool
+	Current AccountCard
+	Waiting *HeldChange
 }
 
 // KindOption is one kind of account to choose.
@@ -167,6 +188,8 @@ type KindView struct {
 	Current  AccountCard
 	Options  []KindOption
 	Problem  string
+	Waiting  *HeldChange // nil: nothing waits
+	Replaces string      // that another change takes the place of the one that waits
 }
 
 // BranchChoice is one branch found.
@@ -268,6 +291,9 @@ type CheckView struct {
 	Rows     []Row
 	Language string // the language of the consent shown
 	Stopped  bool   // payments are, and stay so
+	Consent  string
+	Held     string      // from when on the change counts; empty: at once
+	Waiting  *HeldChange // whose place it takes; nil: nothing waits
 }
 
 // DoneView confirms a change.
@@ -278,15 +304,20 @@ type DoneView struct {
 	When      string
 	Removed   bool
 	Card      AccountCard
-	Stopped   bool // payments are, and stay so
+	Stopped   bool   // payments are, and stay so
+	Held      string // that the card's account has to wait; empty: it does not
+	Stop      string // label of what leads to stopping it
+	Kept      bool   // a change that waited is not made
 }
 
 // RemoveView asks whether the account shall really be removed.
 type RemoveView struct {
 	Page
 	Card     AccountCard
-	State    string // names the state shown, so that the removal of something else can be refused
-	Language string // the language of the warning shown
+	Waiting  *HeldChange // that is stopped as well; nil: nothing waits
+	Held     string      // from when on another account could be used; empty: at once
+	State    string      // names the state shown, so that the removal of something else can be refused
+	Language string      // the language of the warning shown
 }
 
 // CaseNotice says on the account page what becomes of what the person reported.
@@ -331,6 +362,8 @@ type HistoryEntry struct {
 	When      string
 	Time      string // RFC 3339
 	By        string
+	Note      string // what more there is to say of a change that is or was held
+	Stop      string // label of what leads to stopping it; empty: it does not wait
 	Reference string
 	NotMe     string // where it is reported; empty on the page that asks
 	Reported  string // that the person reported it; empty if not
