@@ -42,7 +42,7 @@ func (p *Portal) check(c *gin.Context) error {
 		Page:     p.stepFrame(c.Request, 4, i18n.T(ctx, "check.title")),
 		Changing: now.linked, BackHref: choicePath(kind) + detailsStep, Rows: checkRows(ctx, draft, chosen),
 		Language: i18n.Language(ctx), Stopped: now.stopped(),
-		Consent:  i18n.T(ctx, consentKey(now, fa)), Held: p.heldNote(ctx, now, fa),
+		Consent: i18n.T(ctx, consentKey(now, fa)), Held: p.heldNote(ctx, now, fa),
 	}
 	if view.Waiting, err = p.waiting(ctx, now); err != nil {
 		return err
