@@ -33,7 +33,7 @@ func TestTemplatesHoldNoText(t *testing.T) {
 		}
 		v := visitor.New()
 		v.Text = func(n *parser.Text) error {
-			if strings.ContainsFunc(n.Value, unicode.IsLetter) {
+			if strings.Trim(n.Value, " ·\n\t") != "" { // languages differ in their signs too
 				t.Errorf("%s:%d: the text %q", file, n.Range.From.Line+1, n.Value)
 			}
 			return nil
