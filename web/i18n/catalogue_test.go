@@ -136,7 +136,8 @@ var faults = []struct {
 	{"a Latin sign behind an Arabic letter", regexp.MustCompile(`\p{Arabic}[,;?]`)},
 	{"a straight apostrophe or quotation mark", regexp.MustCompile(`\pL'\pL|"`)},
 	{"three dots for an ellipsis", regexp.MustCompile(`\.\.\.`)},
-	{"a control character of the direction; values are set apart when they are put in", regexp.MustCompile(`[\x{200e}\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]`)},
+	{"an embedding or a mark of direction; isolates (U+2066 to U+2069) do less harm", regexp.MustCompile(`[\x{200e}\x{200f}\x{202a}-\x{202e}]`)},
+	{"an isolate without its end", regexp.MustCompile(`[\x{2066}-\x{2068}][^\x{2069}]*$`)},
 }
 
 // A translation is one, ends as the English text does, and follows the rules of printing. A text that is the same as in
