@@ -107,7 +107,7 @@ func TestEntriesToCorrect(t *testing.T) {
 		{"/admin/directory/providers/GREENVAL/new-branch", url.Values{"branch_code": {"001"}, "name": {"Twin"}}, "Branch code 001 is in use already. Choose another one, or change the entry there is."},
 		{"/admin/directory/providers/GREENVAL/branches/001/edit", url.Values{"name": {"a\u202eb"}}, "Name has characters that cannot be seen. Type it again."},
 		{"/admin/directory/new-strategy", url.Values{"name": {"new"}, "kind": {"bank"}, "construct": {"y:{account_number}@{bank_code}"}, "deconstruct": {good}},
-			"Making an address and taking it apart do not fit together: construct and deconstruct must have the same fixed text and attributes in the same order."},
+			"Making an address and taking it apart must have the same fixed text, and the same names in the same order."},
 		{"/admin/directory/new-strategy", url.Values{"name": {"new"}, "kind": {"bank"}, "construct": {"x:{account_number}@{bank_code}"}, "deconstruct": {good}, "number_min": {"many"}}, "Shortest number: no number could follow this rule. Correct it."},
 		{"/admin/directory/strategies/bank/edit", url.Values{"construct": {"x:{account_number}@{bank_code}"}, "deconstruct": {good}, "number_check": {"mobile"}}, "Check of typing errors: no number could follow this rule. Correct it."},
 	} {
