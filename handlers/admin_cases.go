@@ -345,7 +345,7 @@ func (a *Admin) changedSince(ctx context.Context, d mapper.CaseDetails) string {
 		if !change.At.After(d.OpenedAt) {
 			break
 		}
-		if change.Action != mapper.Link && change.Action != mapper.Update {
+		if change.Action != mapper.Link && change.Action != mapper.Update && change.Action != mapper.Hold {
 			continue
 		}
 		who, _ := a.madeBy(ctx, change, map[string]string{})

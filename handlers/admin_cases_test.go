@@ -167,3 +167,34 @@ func TestWhoMaySettle(t *testing.T) {
 		t.Errorf("the case: %+v, %v", d, err)
 	}
 }
+
+// TestStaffAreWarnedOfALinkThatWaits: after a report, whoever is in the session removes the account and links their own.
+// That waits, and nothing is linked; but whoever closes the case is told of it.
+func TestStaffAreWarnedOfALinkThatWaits(t *testing.T) {
+	h := newHouse(t)
+	path := "/admin/cases/" + h.reported(t).Number
+	h.config.Hold = 48 * time.Hour
+	holding, err := mapper.NewService(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := h.signedIn(t, inês)
+	h.later(time.Second)
+	if r, err := holding.Unlink(t.Context(), mappertest.Person(), []mapper.Item{mappertest.Item("1", amina.ID, "")}); err != nil || r[0].Status != mapper.Succeeded {
+		t.Fatal(err, r)
+	}
+	before := b.get(path + "/settle")
+	if text := before.text("main"); strings.Contains(text, "After the report") {
+		t.Errorf("nothing waits: %s", text)
+	}
+	if r, err := holding.Link(t.Context(), mappertest.Person(), []mapper.Item{mappertest.Item("1", amina.ID, "account:55556666@002.GREENVAL.bank_acc")}); err != nil || r[0].EffectiveAt.IsZero() {
+		t.Fatal(err, r)
+	}
+	note := url.Values{"note": {"x"}}
+	b.submit(before, "main form", note).shows(http.StatusConflict, "The account was changed in the meantime")
+	s := b.get(path + "/settle")
+	if text := s.text("main .notice"); !strings.Contains(text, "After the report, the account was changed") || !strings.Contains(text, "The person, in the portal") {
+		t.Errorf("warning: %s", text)
+	}
+	b.leadsTo(b.submit(s, "main form", note), path)
+}

@@ -35,6 +35,7 @@ var (
 // house is the administration with everything real behind it, mounted as the program mounts it. Its browsers are the
 // portal's.
 type house struct {
+	config mapper.Config // of the service
 	*portal
 	admin *handlers.Admin
 	calls *keymgr.Calls
@@ -75,11 +76,11 @@ func newHouse(t *testing.T, options ...keymgr.Option) *house {
 		t.Fatal(err)
 	}
 	strategies := mapper.NewStrategies(db, h.now)
-	h.service, err = mapper.NewService(mapper.Config{
+	h.config = mapper.Config{
 		DB: db, Sealer: mapper.Sealer{Records: ring.Records, Lookup: ring.Lookup}, Strategies: strategies,
 		Directory: directory, Trail: h.trail, MessageWindow: 5 * time.Minute, Now: h.now,
-	})
-	if err != nil {
+	}
+	if h.service, err = mapper.NewService(h.config); err != nil {
 		t.Fatal(err)
 	}
 	login := &handlers.Login{Sessions: sessions, Providers: providers, BaseURL: "http://127.0.0.1", Log: log, Now: h.now}

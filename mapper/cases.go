@@ -478,10 +478,13 @@ func (s *Service) caseDetails(ctx context.Context, number string) (d CaseDetails
 		return d, err
 	}
 	link, linked := links[id]
-	d.State = link.state(linked)
-	if !linked {
-		return d, nil
+	if !linked { // what waits is noted at a link, if there is one
+		condition, arg := keysIn(s.db, "id_hash", slices2D([]key{id}))
+		held, err := readHeld(ctx, s.db, s.db.Rebind(`SELECT `+heldColumns+` FROM held_changes WHERE `+condition), arg)
+		d.State = linkRow{heldUntil: held[id].dueAt}.state(false)
+		return d, err
 	}
+	d.State = link.state(linked)
 	r, err := s.sealer.open(link.sealed, id, link.version)
 	if err != nil {
 		return d, err
@@ -545,6 +548,9 @@ func (s *Service) settleCase(ctx context.Context, by audit.Actor, number string,
 			return err
 		}
 		row, linked := b.current[id]
+		if !linked {
+			row.heldUntil = b.held[id].dueAt
+		}
 		switch {
 		case found.SettledAt.Valid:
 			return ErrSettled

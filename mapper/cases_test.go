@@ -414,3 +414,56 @@ func TestAReportStopsWhatWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestALinkAfterStaffRemovedTheAccountWaits: whoever got into the session may still be there when staff have removed the
+// account that was reported. What is linked then waits like a link that follows the person's own removal.
+func TestALinkAfterStaffRemovedTheAccountWaits(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		c := new(clock)
+		s := holding(t, db, c)
+		link(t, s, mappertest.By("BANK"), mappertest.Item("r", anID, anAccount))
+		number := reportLast(t, s, anID).Case.Number
+		if err := s.Settle(t.Context(), officer, number, mapper.AccountRemoved, "x", caseOf(t, s, number).State); err != nil {
+			t.Fatal(err)
+		}
+		r := link(t, s, mappertest.Person(), mappertest.Item("r", anID, another))[0]
+		if r.EffectiveAt.IsZero() {
+			t.Error("the link counts at once")
+		}
+		if got := codeOf(t, s, anID); got != mapper.IDNotFound {
+			t.Errorf("before the hold ends: %s", got)
+		}
+		c.later(hold + time.Second)
+		if err := s.ApplyDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := codeOf(t, s, anID); got != mapper.IDActive {
+			t.Errorf("after it: %s", got)
+		}
+	})
+}
+
+// TestStaffSeeWhatWaits: a link that begins to wait after staff looked at a case is another state of it, and so is one that
+// ends.
+func TestStaffSeeWhatWaits(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, db *sqlx.DB) {
+		c := new(clock)
+		s := holding(t, db, c)
+		link(t, s, mappertest.By("BANK"), mappertest.Item("r", anID, anAccount))
+		number := reportLast(t, s, anID).Case.Number
+		if r, err := s.Unlink(t.Context(), mappertest.Person(), []mapper.Item{mappertest.Item("u", anID, "")}); err != nil || r[0].Status != mapper.Succeeded {
+			t.Fatal(r, err)
+		}
+		settle := func(state string) error {
+			return s.Settle(t.Context(), officer, number, mapper.PaymentsResumed, "x", state)
+		}
+		before := caseOf(t, s, number).State
+		link(t, s, mappertest.Person(), mappertest.Item("r", anID, another))
+		if err := settle(before); !errors.Is(err, mapper.ErrStale) {
+			t.Errorf("closed without a look at what waits: %v", err)
+		}
+		if err := settle(caseOf(t, s, number).State); err != nil {
+			t.Error(err)
+		}
+	})
+}

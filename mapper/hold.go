@@ -17,8 +17,8 @@ import (
 // until then the change can be stopped. Whoever got into a session cannot redirect a payment at once.
 //
 //   - Held is an update by the person that leads to another account, if payments go to the one before it, and a link by the
-//     person that follows a removal, or a held change that was stopped, by the person: removing and linking is no way round
-//     the hold. The first link ever is not held, nor is anything that partners do.
+//     person that follows a removal, or a held change that was stopped, by the person or by staff: removing and linking is no
+//     way round the hold. The first link ever is not held, nor is anything that partners do.
 //   - A held change stands on one version of the link. Whatever else becomes of the link ends it: that is written to the
 //     history as [Cancel], in the same transaction. Even if it were not, it would not be made on another version.
 //   - So each [Hold] in the history is followed by one [Cancel], or by the link or update that it became.
@@ -245,14 +245,14 @@ func (s *Service) lockForHeldLinks(ctx context.Context, tx *sqlx.Tx, b *batch) (
 }
 
 // linksWait returns from when on a link by the person counts, for those who removed an account or stopped a change within
-// the last hold.
+// the last hold, or whose account staff removed: whoever was in the session before may still be.
 func (s *Service) linksWait(ctx context.Context, q sqlx.QueryerContext, ids []key, at time.Time) (map[key]time.Time, error) {
 	condition, arg := keysIn(s.db, "id_hash", slices2D(ids))
 	rows, err := q.QueryContext(ctx, s.db.Rebind(`
 		SELECT id_hash, MAX(changed_at)
 		FROM link_history
-		WHERE `+condition+` AND changed_at > ? AND by_beneficiary AND action IN ('`+string(Unlink)+`', '`+string(Cancel)+`')
-		GROUP BY id_hash`), arg, at.Add(-s.holdFor).UnixMilli())
+		WHERE `+condition+` AND changed_at > ? AND (by_beneficiary OR partner = ?) AND action IN ('`+string(Unlink)+`', '`+string(Cancel)+`')
+		GROUP BY id_hash`), arg, at.Add(-s.holdFor).UnixMilli(), Staff)
 	if err != nil {
 		return nil, fmt.Errorf("look for removals: %w", err)
 	}
