@@ -3,6 +3,7 @@ package mapper
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -117,8 +118,24 @@ func (h *herald) party(row linkRow) (*Party, error) {
 
 func (h *herald) described(r record) *Party {
 	p := &Party{Phone: r.phone, Email: r.email, Locale: r.locale, Provider: *r.provider(h.providers)}
+	if _, known := h.providers[fold(r.dfsp)]; !known {
+		p.Provider.Name = unknownName(r.dfsp)
+	}
 	if account, err := deconstruct(h.strategies, r.fa); err == nil {
 		p.Account = account
 	}
 	return p
+}
+
+// longestUnknown is how much of a code is shown that is not in the directory.
+const longestUnknown = 24
+
+// unknownName is what people are told of a provider that is not in the directory: its code, if it looks like one. Both its
+// name and its code are words of whoever linked the address. In a message of the registry, to a number that they named too,
+// they could say anything.
+func unknownName(code string) string {
+	if len(code) > longestUnknown || !isCode(code) || strings.Contains(code, ".") {
+		return ""
+	}
+	return code
 }

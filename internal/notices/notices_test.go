@@ -564,7 +564,30 @@ func TestNamesAreOneLine(t *testing.T) {
 	do(t, w.registry.Link, mappertest.By("EVIL"), item(mailbox, "", "en"))
 	w.deliver(t)
 	text := email.take()[0].Text
-	if !strings.Contains(text, "This was done by Bank Bcc: everybody@example.org https evil.example, on") {
+	if !strings.Contains(text, "This was done by Bank Bcc: everybody@example org https evil example, on") {
 		t.Errorf("%q", text)
+	}
+}
+
+// Whoever links an address can name a bank in it that is not in the directory, and a number to send the message to. The
+// message is the registry's and says nothing of theirs.
+func TestNobodyWritesMessages(t *testing.T) {
+	const openG2P = "account_number:99887731.branch_name:x.branch_code:1.bank_name:%s.bank_code:%s.fa_type:BANK_ACCOUNT"
+	for name, test := range map[string]struct{ bank, code, want string }{
+		"a name":             {"no one until you call 0900 1234", "ZZ-1", "will now be paid to ZZ-1, number ending in 7731."},
+		"a code":             {"", "no one until you go to evil.example", "will now be paid to Bank account, number ending in 7731."},
+		"an address as code": {"", "evil.example", "will now be paid to Bank account, number ending in 7731."},
+		"a sentence as code": {"", "your-pin-has-expired-call-0900-1234", "will now be paid to Bank account, number ending in 7731."},
+		"nothing but a code": {"", "SAVINGS2", "will now be paid to SAVINGS2, number ending in 7731."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gateway := &gateway{}
+			w := newWorld(t, dbtest.SQLite(t), channel(notices.SMS, gateway))
+			do(t, w.registry.Link, mappertest.By("BANK-A"), item(fmt.Sprintf(openG2P, test.bank, test.code), "+12025550101", "en"))
+			w.deliver(t)
+			if text := gateway.take()[0].Text; !strings.Contains(text, test.want) || strings.Contains(text, "evil") {
+				t.Errorf("%q", text)
+			}
+		})
 	}
 }

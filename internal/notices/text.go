@@ -3,6 +3,7 @@ package notices
 import (
 	"context"
 	"crypto/rand"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -91,19 +92,31 @@ func (o *Outbox) account(ctx context.Context, a *account) string {
 	case a == nil:
 		return ""
 	case a.Shown == "":
-		return line(a.Provider)
+		return provider(ctx, a)
 	case a.Kind == mapper.EmailWallet:
-		return i18n.T(ctx, "notice.account.email_wallet", "provider", line(a.Provider), "address", a.Shown)
+		return i18n.T(ctx, "notice.account.email_wallet", "provider", provider(ctx, a), "address", a.Shown)
 	default:
-		return i18n.T(ctx, "notice.account.number", "provider", line(a.Provider), "end", a.Shown)
+		return i18n.T(ctx, "notice.account.number", "provider", provider(ctx, a), "end", a.Shown)
 	}
 }
 
-// line makes a name of somebody else's choosing one line of plain text, without an address that could pass for ours.
-func line(name string) string {
-	name = strings.Join(strings.Fields(strings.Map(printable, name)), " ")
-	return strings.ReplaceAll(name, "://", " ")
+// provider names a bank or wallet, or says what kind of account it is.
+func provider(ctx context.Context, a *account) string {
+	if name := line(a.Provider); name != "" {
+		return name
+	}
+	return i18n.T(ctx, "account_kind."+string(a.Kind))
 }
+
+// line makes a name of somebody else's choosing one line of plain text, without an address that could pass for ours: programs
+// make a link of whatever has a dot between two letters.
+func line(name string) string {
+	name = strings.ReplaceAll(strings.Map(printable, name), "://", " ")
+	name = dotted.ReplaceAllString(name, " $1")
+	return strings.Join(strings.Fields(name), " ")
+}
+
+var dotted = regexp.MustCompile(`[.。．｡]+([\p{L}\p{N}])`)
 
 func printable(r rune) rune {
 	if !unicode.IsPrint(r) {
