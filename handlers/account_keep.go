@@ -121,10 +121,11 @@ func (p *Portal) askKeep(c *gin.Context) error {
 func (p *Portal) keep(c *gin.Context) error {
 	ctx := c.Request.Context()
 	user, _ := p.person(ctx)
-	stopped, err := p.Holds.CancelHeld(ctx, actor(ctx, rand.Text()), mapper.ID(user.ID), c.PostForm("change"))
+	change := c.PostForm("change")
+	stopped, err := p.Holds.CancelHeld(ctx, actor(ctx, rand.Text()), mapper.ID(user.ID), change)
 	if errors.Is(err, mapper.ErrNotHeld) {
 		done, ok := p.Sessions.Done(ctx)
-		if !ok || done.Action != string(mapper.Cancel) {
+		if !ok || done.Action != string(mapper.Cancel) || done.Stopped != change { // that was another one
 			return notWaiting
 		}
 		web.Redirect(c, donePath)
@@ -133,7 +134,7 @@ func (p *Portal) keep(c *gin.Context) error {
 	if err != nil {
 		return fmt.Errorf("stop the person's change: %w", err)
 	}
-	p.Sessions.Finish(ctx, web.Done{Action: string(mapper.Cancel), ChangeID: stopped.ID, At: p.Now()})
+	p.Sessions.Finish(ctx, web.Done{Action: string(mapper.Cancel), ChangeID: stopped.ID, Stopped: change, At: p.Now()})
 	web.Redirect(c, donePath)
 	return nil
 }

@@ -125,7 +125,7 @@ func TestALinkAfterARemovalWaits(t *testing.T) {
 	b.linkBank("GREENVAL:001", "11112222")
 	b.leadsTo(b.submit(b.get("/account/remove"), "main form", nil), "/account/done").shows(http.StatusOK, "Your account is removed")
 	at := moment(t, p.now().Add(hold))
-	check := b.toCheck("GREENVAL:002", "33334444").says("because you removed an account", "It is used from "+at)
+	check := b.toCheck("GREENVAL:002", "33334444").says("because an account was removed", "It is used from "+at)
 	b.leadsTo(b.submit(check, "main form", nil), "/account/done").shows(http.StatusOK, "Your account is waiting").says("Until then you cannot be paid")
 	if got := p.stored(t, amina.ID); got.Code != mapper.IDNotFound {
 		t.Errorf("stored %+v", got)
@@ -192,4 +192,20 @@ func TestStoppingIsNotLimited(t *testing.T) {
 	}
 	b.submit(b.get("/account/change"), "main form", url.Values{"kind": {"bank"}}).shows(http.StatusTooManyRequests, "You have changed your account many times")
 	b.leadsTo(b.submit(b.get("/account/keep"), "main form", nil), "/account/done").shows(http.StatusOK, "The change is stopped")
+}
+
+// Whoever stopped one change, and is too late for the next, is not told that this one is stopped too.
+func TestTooLateToStopTheNext(t *testing.T) {
+	p := holding(t)
+	b := p.signedIn(t, amina)
+	b.linkBank("GREENVAL:001", "11112222")
+	b.linkBank("GREENVAL:002", "33334444")
+	b.leadsTo(b.submit(b.get("/account/keep"), "main form", nil), "/account/done").shows(http.StatusOK, "The change is stopped")
+	other := p.signedIn(t, amina)
+	other.linkBank("GREENVAL:002", "55556666").shows(http.StatusOK, "Your change is waiting")
+	keep := b.get("/account/keep")
+	if _, err := p.service.Update(t.Context(), mappertest.By("BANK"), []mapper.Item{mappertest.Item("1", amina.ID, "account:9@001.GREENVAL.bank_acc")}); err != nil {
+		t.Fatal(err)
+	}
+	b.submit(keep, "main form", nil).shows(http.StatusConflict, "This change does not wait any more")
 }

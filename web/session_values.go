@@ -123,8 +123,9 @@ func (s *Sessions) ClearDraft(ctx context.Context) { s.remove(ctx, draftKey) }
 
 // Done is the outcome of the user's last confirmed change.
 type Done struct {
-	Action   string    `json:"action"`    // link, update or unlink
+	Action   string    `json:"action"`    // such as link, update or unlink
 	ChangeID string    `json:"change_id"` // the reference number to show
+	Stopped  string    `json:"stopped"`   // the waiting change that it stopped
 	At       time.Time `json:"at"`
 }
 
