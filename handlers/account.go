@@ -136,7 +136,7 @@ func masked(ctx context.Context, kind mapper.Kind, number string) templates.Mask
 		if letters := []rune(local); len(letters) > 2 {
 			shown = string(letters[0]) + shown
 		}
-		return templates.Masked{Shown: shown, Spoken: i18n.T(ctx, "account.email_spoken", "address", strings.ReplaceAll(shown, "•••", ""))}
+		return templates.Masked{Shown: shown, Address: true, Spoken: i18n.T(ctx, "account.email_spoken", "address", strings.ReplaceAll(shown, "•••", ""))}
 	}
 	shown := mapper.Mask(number)
 	rest := strings.TrimLeft(shown, "•")

@@ -90,7 +90,7 @@ func TestEmailWallet(t *testing.T) {
 	if got := p.stored(t, amina.ID).FA; got != "email:amina.d+pay@example.org@MAILPAY.email_wallet" {
 		t.Errorf("stored %q", got)
 	}
-	b.get("/account").has(".account-number .number", "a•••@example.org")
+	b.get("/account").has(".account-number .address", "a•••@example.org")
 }
 
 // What partners did is shown with their name, also for accounts that the directory does not know.

@@ -128,7 +128,7 @@ func (p *Portal) bankView(c *gin.Context, s branchSearch, problem string) (templ
 func (s branchSearch) results(ctx context.Context, found mapper.Found) templates.BranchResults {
 	if found.Total == 0 && s.text != "" {
 		return templates.BranchResults{
-			Heading: i18n.T(ctx, "bank.none"), Advice: i18n.T(ctx, "bank.none_advice"), Announcement: i18n.T(ctx, "bank.none"),
+			Heading: i18n.T(ctx, "bank.none"), Advice: i18n.T(ctx, "bank.none_advice"), Announcement: i18n.T(ctx, "bank.none"), AllHref: bankPath,
 		}
 	}
 	results := templates.BranchResults{Narrow: s.narrow(ctx, found)}
@@ -137,7 +137,8 @@ func (s branchSearch) results(ctx context.Context, found mapper.Found) templates
 		results.Announcement = total
 	}
 	if len(results.Narrow.Links) > 0 && (s.text == "" || found.NamesBank && s.bank.Code == "") {
-		return results // nothing says yet which of so many branches is meant
+		results.Advice = i18n.T(ctx, "bank.not_here") // only the largest are offered
+		return results                                // nothing says yet which of so many branches is meant
 	}
 	results.Narrow.Links = results.Narrow.Links[:min(len(results.Narrow.Links), linksBeside)]
 	results.Heading = total

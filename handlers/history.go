@@ -44,7 +44,8 @@ func (p *Portal) showHistory(c *gin.Context) error {
 		if err != nil {
 			return err
 		}
-		if entry.Reported == "" {
+		// Payments that were stopped or go on are part of a report, not a change to report.
+		if entry.Reported == "" && change.Action != mapper.Freeze && change.Action != mapper.Restore {
 			entry.NotMe = notMeHref(change.ID)
 		}
 		p.describeHeld(ctx, &entry, change, ended)

@@ -86,8 +86,9 @@ const (
 
 // Masked is an account number as it may be shown, and as a screen reader should say it.
 type Masked struct {
-	Shown  string
-	Spoken string
+	Shown   string
+	Spoken  string
+	Address bool // an e-mail address, of which more is shown than of a number
 }
 
 // AccountCard shows one account.
@@ -228,6 +229,7 @@ type BranchResults struct {
 	Announcement string // said by screen readers while the person types
 	Heading      string // empty: nothing is listed yet
 	Advice       string
+	AllHref      string // where the banks are chosen from, after a search in vain
 	Narrow       Narrow
 	Choices      []BranchChoice
 	Pages        ResultPages
