@@ -65,7 +65,7 @@ func page(title string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\"><link rel=\"icon\" href=\"data:,\"></head><body><a class=\"skip\" href=\"#main\">Skip to the content</a><p class=\"notice\" role=\"note\"><strong>Demonstration.</strong> Everybody and everything here is invented. No passwords, no real people.</p><header><p class=\"brand\">Republic of Solvenna <span>National ID</span></p></header><main id=\"main\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\"><link rel=\"icon\" href=\"data:,\"></head><body><a class=\"skip\" href=\"#main\">Skip to the content</a><aside class=\"notice\"><strong>Demonstration.</strong> Everybody and everything here is invented. No passwords, no real people.</aside><header><p class=\"brand\">Republic of Solvenna <span>National ID</span></p></header><main id=\"main\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
