@@ -19,7 +19,7 @@ import (
 )
 
 // auditPage is how many events are shown at once.
-const auditPage = 50
+const auditPage = 15
 
 // auditActions are the actions that can be asked for, some of them as groups; see [audit.Filter].
 func auditActions() []string {

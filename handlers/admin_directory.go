@@ -25,7 +25,7 @@ const (
 	strategiesPath = directoryPath + "/strategies"
 	importPath     = directoryPath + "/import"
 
-	entriesPage   = 15 // providers or branches on one page
+	entriesPage   = 12 // providers or branches on one page
 	branchesFound = 8  // shown under the providers found
 
 	exportTime = 15 * time.Minute // that a download on a slow line may take

@@ -158,15 +158,15 @@ func TestDirectoryPages(t *testing.T) {
 	h.importList(t, list.String(), false)
 	b := h.signedIn(t, tomás)
 	seen := map[string]bool{}
-	s := b.get("/admin/directory?kind=bank").has(".pages span", "Page 1 of 5")
-	for range 5 {
+	s := b.get("/admin/directory?kind=bank").has(".pages span", "Page 1 of 6")
+	for range 6 {
 		s.Find("#providers tbody th a").Each(func(_ int, link *goquery.Selection) { seen[link.Text()] = true })
 		if next := s.Find("a[rel=next]"); next.Length() == 1 {
 			s = b.get(next.AttrOr("href", ""))
 		}
 	}
-	if s.has(".pages span", "Page 5 of 5"); len(seen) != 62 {
-		t.Errorf("%d banks on five pages, want 62", len(seen))
+	if s.has(".pages span", "Page 6 of 6"); len(seen) != 62 {
+		t.Errorf("%d banks on six pages, want 62", len(seen))
 	}
 	if s = b.get("/admin/directory?q=bank07"); s.Find("#providers tbody").First().Find("tr").Length() != 1 {
 		t.Errorf("found %s", s.text("#providers"))
@@ -176,7 +176,7 @@ func TestDirectoryPages(t *testing.T) {
 	}
 	clear(seen)
 	s = b.get("/admin/directory/providers/GREENVAL?q=rio")
-	for range 4 {
+	for range 5 {
 		s.Find("#branches tbody th a").Each(func(_ int, link *goquery.Selection) { seen[link.Text()] = true })
 		if next := s.Find("a[rel=next]"); next.Length() == 1 {
 			s = b.get(next.AttrOr("href", ""))
