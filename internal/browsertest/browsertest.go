@@ -224,7 +224,7 @@ func (t *Tab) Text(selector string) string {
 func (t *Tab) HasFocus(selector string) {
 	t.tb.Helper()
 	if !run(t, "find the focus", chromedp.Evaluate[bool](fmt.Sprintf("document.activeElement.matches(%q)", selector))) {
-		t.fail("the focus is not on %s", selector)
+		t.fail("the focus is not on %s but on %s", selector, t.focused())
 	}
 }
 

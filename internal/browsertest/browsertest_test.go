@@ -22,7 +22,7 @@ func TestComplaintsAreNoticed(t *testing.T) {
 		case "/exception":
 			fmt.Fprint(w, `<!doctype html><html lang="en"><link rel="icon" href="data:,"><h1>Exception</h1><script>throw new Error("no")</script>`)
 		case "/inaccessible":
-			fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><title>x</title><h1>Inaccessible</h1><div style="width:500px"><input></div>`)
+			fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><title>x</title><style>@media (prefers-color-scheme: dark) { body { background: #222 } }</style><h1>Inaccessible</h1><p style="color:black">Black</p><div style="width:500px"><input></div>`)
 		default:
 			fmt.Fprint(w, `<!doctype html><html lang="en"><title>Good</title><link rel="icon" href="data:,"><main><h1>Good</h1></main></html>`)
 		}
@@ -44,7 +44,7 @@ func TestComplaintsAreNoticed(t *testing.T) {
 	}
 	tab.Visit(server.URL + "/inaccessible")
 	got := strings.Join(tab.Violations(), "\n")
-	for _, want := range []string{"light colours: html-has-lang", "dark colours: label", "pixels wide on a screen of 320"} {
+	for _, want := range []string{"light colours: html-has-lang", "light colours: label", "dark colours: color-contrast", "pixels wide on a screen of 320"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("violations %q, want %q among them", got, want)
 		}
