@@ -106,9 +106,13 @@ func linkedPages() []page {
 }
 
 func reportedPages() []page {
+	path := ""
 	notMe := func(v *visitor) string {
-		v.open("/account/history")
-		return v.Attribute(".not-me a", "href")
+		if path == "" { // once it is reported, the history has no link to it
+			v.open("/account/history")
+			path = v.Attribute(".not-me a", "href")
+		}
+		return path
 	}
 	return []page{
 		{name: "not me", at: notMe},
