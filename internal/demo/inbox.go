@@ -43,7 +43,7 @@ type Inbox struct {
 
 // inboxMessage is a message as the page shows it.
 type inboxMessage struct {
-	Channel string // "E-mail" or "Text message"
+	Channel string // email or sms
 	To      string
 	Owner   string // whose address or number it is; empty if nobody's
 	Subject string
@@ -144,7 +144,7 @@ func (s *inboxSession) Data(r io.Reader) error {
 	if err != nil {
 		return &smtp.SMTPError{Code: 554, Message: "not readable"}
 	}
-	s.inbox.add(inboxMessage{Channel: "E-mail", To: s.to, Subject: subject, Parts: partsOf(string(text))})
+	s.inbox.add(inboxMessage{Channel: "email", To: s.to, Subject: subject, Parts: partsOf(string(text))})
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (b *Inbox) takeSMS(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "expected to and text", http.StatusBadRequest)
 		return
 	}
-	b.add(inboxMessage{Channel: "Text message", To: m.To, Parts: partsOf(m.Text)})
+	b.add(inboxMessage{Channel: "sms", To: m.To, Parts: partsOf(m.Text)})
 	w.WriteHeader(http.StatusAccepted)
 }
 

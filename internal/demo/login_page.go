@@ -5,8 +5,12 @@ import (
 	_ "embed"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/a-h/templ"
+	"golang.org/x/text/language"
+
+	"spar/web/i18n"
 )
 
 //go:embed login.css
@@ -40,7 +44,7 @@ func (p *Provider) showLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	// Browsers apply form-action to the redirects after a form as well, and this one ends at the client.
 	w.Header().Set("Content-Security-Policy", policy("'self' "+origin(l.request.RedirectURI)))
-	p.render(w, r, http.StatusOK, LoginPage(v))
+	p.render(w, r, http.StatusOK, LoginPage(v), l.request.UILocales...)
 }
 
 // takeLogin logs the chosen person in, or goes back with access_denied.
@@ -92,9 +96,15 @@ func (p *Provider) showHome(w http.ResponseWriter, r *http.Request) {
 	p.render(w, r, http.StatusOK, HomePage(p.inbox != nil))
 }
 
-func (p *Provider) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component) {
+// render writes a page in the first language that there is one in: those that the client asked for, then the browser's.
+func (p *Provider) render(w http.ResponseWriter, r *http.Request, status int, page templ.Component, asked ...language.Tag) {
+	wanted := r.Header.Get("Accept-Language")
+	for _, tag := range slices.Backward(asked) {
+		wanted = tag.String() + "," + wanted
+	}
+	ctx := i18n.With(r.Context(), i18n.Negotiate("", wanted))
 	var text bytes.Buffer
-	if err := page.Render(r.Context(), &text); err != nil {
+	if err := page.Render(ctx, &text); err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}

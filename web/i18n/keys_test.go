@@ -23,7 +23,7 @@ func TestKeysAreUsedAndExist(t *testing.T) {
 		families[family] = true
 	}
 	used := map[string]bool{}
-	for _, folder := range []string{"../../templates", "../../handlers", "../../web", "../../internal/notices"} {
+	for _, folder := range []string{"../../templates", "../../handlers", "../../internal/demo", "../../web", "../../internal/notices"} {
 		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "_templ.go") ||
 				(filepath.Ext(path) != ".go" && filepath.Ext(path) != ".templ") {
