@@ -257,7 +257,7 @@ func (a *Admin) refusals(ctx context.Context, list []keymgr.RefusedCall) templat
 	}
 	for _, r := range list {
 		table.Rows = append(table.Rows, []templates.Cell{
-			{Text: a.exactly(ctx, r.At)}, {Text: r.Action}, {Text: outcomeText(ctx, r.Outcome), Detail: r.Outcome}, {Text: r.Detail}, {Text: r.RequestID, Code: true},
+			{Text: a.exactly(ctx, r.At)}, {Text: r.Action}, {Text: outcomeText(ctx, r.Outcome), Detail: r.Outcome}, {Text: r.Detail, Log: true}, {Text: r.RequestID, Code: true},
 		})
 	}
 	return table

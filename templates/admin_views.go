@@ -21,6 +21,7 @@ type Cell struct {
 	Href   string
 	Mark   string // kind of tag, see [Mark]; empty: plain text
 	Code   bool   // to be compared character by character
+	Log    bool   // in the words of the log, which are English
 }
 
 // The kinds of tags.
