@@ -141,6 +141,7 @@ func (l *Login) showSignedOut(c *gin.Context) {
 		ctx = i18n.With(ctx, language)
 		c.Header("Content-Language", i18n.Tag(ctx))
 		c.Request = c.Request.WithContext(ctx)
+		l.Sessions.SetLanguage(ctx, language) // the choice went with the other cookies, and is nothing to be kept from anybody
 	}
 	v := templates.ErrorView{
 		Page: l.frame(c.Request, i18n.T(ctx, "signed_out.title")), Heading: i18n.T(ctx, "signed_out.title"),

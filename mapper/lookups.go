@@ -39,14 +39,6 @@ type Lookup struct {
 // makes these rows later.
 type packed []byte
 
-// value is NULL for nobody.
-func (p packed) value() any {
-	if len(p) == 0 {
-		return nil
-	}
-	return []byte(p)
-}
-
 // people are the keys, each once: who is asked about twice in a message was looked up once.
 func (p packed) people() []key {
 	keys := make([]key, 0, len(p)/keySize)
