@@ -6,8 +6,10 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
 
@@ -271,4 +273,37 @@ func TestDirectoryOfAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.get("/admin/directory?q=elsewhere").has("#providers tbody th a", "Elsewhere")
+}
+
+// In a country with a thousand banks the settings of a partner are still a page that a phone loads: those that are chosen,
+// and a field for the codes of others.
+func TestPartnerOfALargeDirectory(t *testing.T) {
+	h := newHouseToChange(t)
+	var banks []mapper.DFSP
+	for n := range 1000 {
+		banks = append(banks, mapper.DFSP{Code: fmt.Sprintf("BANK%03d", n), Name: fmt.Sprintf("Bank number %d", n), Kind: mapper.Bank, Active: true})
+	}
+	if err := mapper.NewDirectory(h.db, time.Now).Load(t.Context(), banks, nil); err != nil {
+		t.Fatal(err)
+	}
+	b := h.signedIn(t, inês)
+	s := b.get("/admin/partners/BANK-A/settings")
+	if len(s.body) > 15_000 || strings.Contains(s.text("main"), "Bank number 7") {
+		t.Errorf("the page has %d bytes", len(s.body))
+	}
+	form := url.Values{"name": {"Bank A"}, "permissions": {"link"}, "scope": {"some"}, "fa_provider_codes": {"bank007, BANK008 BANK9999"}}
+	s = b.submit(s, "main form", form)
+	if got := s.text(".error-summary a"); s.status != http.StatusUnprocessableEntity || !strings.Contains(got, "There is no bank or wallet provider with the code BANK9999.") {
+		t.Fatalf("status %d, %q", s.status, got)
+	}
+	form.Set("fa_provider_codes", "bank007, BANK008;BANK007")
+	b.leadsTo(b.submit(s, "main form", form), "/admin/partners/BANK-A")
+	p, err := h.register.Get(t.Context(), "BANK-A")
+	if err != nil || !slices.Equal(p.FAProviders, []string{"BANK007", "BANK008"}) {
+		t.Errorf("the partner is limited to %v (%v)", p.FAProviders, err)
+	}
+	s = b.get("/admin/partners/BANK-A/settings")
+	if got := s.Find("input[name=fa_providers][checked]").Length(); got != 2 {
+		t.Errorf("%d providers are chosen, want 2", got)
+	}
 }

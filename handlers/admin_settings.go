@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 
@@ -25,13 +26,20 @@ type settingsForm struct {
 	seen    string // the partner's ChangedAt
 	limits  limitsForm
 
-	wrongName, wrongPermissions, wrongScope, wrongCallback string
+	codes string // of further banks and wallet providers, as they were typed
+
+	wrongName, wrongPermissions, wrongScope, wrongCodes, wrongCallback string
 }
+
+// listedProviders is how many banks and wallet providers the page offers one by one. Of a larger directory it shows those
+// that are chosen, and takes the codes of others.
+const listedProviders = 25
 
 func (f settingsForm) problems() []templates.Problem {
 	var list []templates.Problem
 	for _, p := range []templates.Problem{
 		{Target: "name", Text: f.wrongName}, {Target: "permissions-1", Text: f.wrongPermissions}, {Target: "scope-1", Text: f.wrongScope},
+		{Target: "fa_provider_codes", Text: f.wrongCodes},
 		{Target: "callback_url", Text: f.wrongCallback},
 	} {
 		if p.Text != "" {
@@ -61,6 +69,9 @@ func (a *Admin) saveSettings(c *gin.Context) error {
 		return err
 	}
 	form := readSettings(c)
+	if err := a.addCodes(ctx, &form); err != nil {
+		return err
+	}
 	form.check(ctx)
 	if len(form.problems()) == 0 {
 		seen, _ := strconv.ParseInt(form.seen, 10, 64)
@@ -102,9 +113,33 @@ func readSettings(c *gin.Context) settingsForm {
 	for _, permission := range c.PostFormArray("permissions") {
 		form.Permissions = append(form.Permissions, keymgr.Permission(permission))
 	}
-	form.FAProviders = c.PostFormArray("fa_providers")
+	form.FAProviders, form.codes = c.PostFormArray("fa_providers"), strings.TrimSpace(c.PostForm("fa_provider_codes"))
 	form.limits, form.Limits = readLimits(c)
 	return form
+}
+
+// addCodes adds the banks and wallet providers whose codes were typed. One that the directory does not have is a slip of the
+// keyboard.
+func (a *Admin) addCodes(ctx context.Context, f *settingsForm) error {
+	codes := strings.FieldsFunc(strings.ToUpper(f.codes), func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
+	if len(codes) == 0 || !f.limited {
+		return nil
+	}
+	all, err := a.allProviders(ctx)
+	if err != nil {
+		return err
+	}
+	for _, code := range codes {
+		if !slices.ContainsFunc(all, func(p mapper.DFSP) bool { return p.Code == code }) {
+			f.wrongCodes = i18n.T(ctx, "admin.settings.codes_unknown", "code", code)
+			return nil
+		}
+		if !slices.Contains(f.FAProviders, code) {
+			f.FAProviders = append(f.FAProviders, code)
+		}
+	}
+	f.codes = ""
+	return nil
 }
 
 // check finds what the register could not know: no provider at all would mean any.
@@ -112,7 +147,7 @@ func (f *settingsForm) check(ctx context.Context) {
 	if f.Name == "" {
 		f.wrongName = i18n.T(ctx, "admin.new.name_missing")
 	}
-	if f.limited && len(f.FAProviders) == 0 {
+	if f.limited && len(f.FAProviders) == 0 && f.wrongCodes == "" {
 		f.wrongScope = i18n.T(ctx, "admin.settings.providers_missing")
 	}
 	if !f.limited {
@@ -122,7 +157,7 @@ func (f *settingsForm) check(ctx context.Context) {
 
 func (a *Admin) renderSettings(c *gin.Context, status int, p keymgr.Partner, form settingsForm) error {
 	ctx := c.Request.Context()
-	providers, err := a.providerOptions(ctx, form.FAProviders)
+	all, err := a.allProviders(ctx)
 	if err != nil {
 		return err
 	}
@@ -131,6 +166,13 @@ func (a *Admin) renderSettings(c *gin.Context, status int, p keymgr.Partner, for
 		problem = list[0].Text
 	}
 	heading := i18n.T(ctx, "admin.settings.title", "partner", p.Name)
+	providers, codes := providerOptions(ctx, all, form), templates.Field{}
+	if len(all) > listedProviders {
+		codes = templates.Field{
+			Name: "fa_provider_codes", Type: "text", Label: i18n.T(ctx, "admin.settings.codes"), Hint: i18n.T(ctx, "admin.settings.codes_hint"),
+			Value: form.codes, Error: form.wrongCodes, Direction: "ltr", Autocomplete: "off",
+		}
+	}
 	view := templates.SettingsView{
 		Page:     a.frame(c.Request, templates.AdminPartners, titled(ctx, heading, problem)),
 		BackHref: partnerPath(p.ReferenceID), Steps: a.steps(ctx, p, "settings"), Heading: heading,
@@ -149,6 +191,7 @@ func (a *Admin) renderSettings(c *gin.Context, status int, p keymgr.Partner, for
 		},
 		ProvidersOpen: form.limited,
 		Providers:     templates.Checks{Name: "fa_providers", Label: i18n.T(ctx, "admin.settings.providers"), Options: providers},
+		Codes:         codes,
 		Callback: templates.Field{
 			Name: "callback_url", Type: "url", Label: i18n.T(ctx, "admin.settings.callback"), Hint: i18n.T(ctx, "admin.settings.callback_hint"),
 			Value: form.CallbackURL, Error: form.wrongCallback, Direction: "ltr", Autocomplete: "off", InputMode: "url",
@@ -179,29 +222,34 @@ func permissionOptions(ctx context.Context, form settingsForm) templates.Checks 
 	return checks
 }
 
-// providerOptions are the banks and wallet providers of the directory, and the codes chosen that it does not have.
-func (a *Admin) providerOptions(ctx context.Context, chosen []string) ([]templates.Option, error) {
-	var options []templates.Option
-	offered := map[string]bool{}
-	add := func(code, label, hint string) {
-		offered[code] = true
-		options = append(options, templates.Option{Value: code, Label: label, Hint: hint, Checked: slices.Contains(chosen, code)})
-	}
+// allProviders are the banks and wallet providers of the directory.
+func (a *Admin) allProviders(ctx context.Context) (all []mapper.DFSP, _ error) {
 	for _, kind := range []mapper.Kind{mapper.Bank, mapper.MobileWallet, mapper.EmailWallet} {
 		providers, err := a.Directory.Providers(ctx, kind)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range providers {
-			if !offered[p.Code] {
-				add(p.Code, p.Name, p.Code)
-			}
+		all = append(all, providers...)
+	}
+	return all, nil
+}
+
+// providerOptions are the banks and wallet providers to choose among, and the codes chosen that the directory does not have.
+func providerOptions(ctx context.Context, all []mapper.DFSP, form settingsForm) (options []templates.Option) {
+	offered := map[string]bool{}
+	add := func(code, label, hint string, chosen bool) {
+		offered[code] = true
+		options = append(options, templates.Option{Value: code, Label: label, Hint: hint, Checked: chosen})
+	}
+	for _, p := range all {
+		if chosen := slices.Contains(form.FAProviders, p.Code); !offered[p.Code] && (chosen || len(all) <= listedProviders) {
+			add(p.Code, p.Name, p.Code, chosen)
 		}
 	}
-	for _, code := range chosen {
+	for _, code := range form.FAProviders {
 		if !offered[code] {
-			add(code, code, i18n.T(ctx, "admin.settings.not_in_directory"))
+			add(code, code, i18n.T(ctx, "admin.settings.not_in_directory"), true)
 		}
 	}
-	return options, nil
+	return options
 }

@@ -339,6 +339,7 @@ type SettingsView struct {
 	Scope         Checks
 	ProvidersOpen bool
 	Providers     Checks
+	Codes         Field // of further ones; none if all are listed
 	Callback      Field
 	LimitsLabel   string
 	LimitsHint    string
