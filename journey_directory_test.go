@@ -28,6 +28,8 @@ func keepDirectory(t *testing.T, options browsertest.Options) {
 	tab.Click("button[value=ines-carvalho]")
 	tab.Sees("Banks and wallets")
 	seen(tab, "directory")
+	tab.Type("#q", "solvenna")
+	tab.Press("Search")
 	tab.Press("National Bank of Solvenna")
 	tab.Sees("National Bank of Solvenna")
 	seen(tab, "directory-bank")

@@ -181,7 +181,8 @@ func findBranch(tab *browsertest.Tab, options browsertest.Options) {
 	if options.WithoutScripts {
 		tab.Press("Search")
 	}
-	tab.Shows("#results .pick")
+	const only = "#results form:not(:has(li + li)) button.pick" // not what was found while typing
+	tab.Shows(only)
 	tab.Accessible()
-	tab.Click("#results .pick")
+	tab.Click(only)
 }
