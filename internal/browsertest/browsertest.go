@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long anything may take before the test fails: far more than it ever needs.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // Options of a browser.
 type Options struct {
